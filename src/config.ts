@@ -1,0 +1,64 @@
+import { z } from "zod";
+
+const Port = z.coerce.number().int().min(0).max(65_535);
+const Milliseconds = z.coerce.number().int().min(1);
+const Flag = z.stringbool();
+
+/**
+ * The only reader of the environment. `describe` texts become `docs/configuration.md`; a wrong value ends the start with exit 78
+ * before anything is opened.
+ */
+const Environment = z.object({
+  HOST: z.string().default("127.0.0.1").describe("Address to listen on. With SIGNALBOX_AUTH=none only a loopback address is taken"),
+  PORT: Port.default(8080).describe("Port to listen on; 0 takes a free one"),
+  SIGNALBOX_STORE: z
+    .string()
+    .regex(/^(sqlite:.+|firestore:.+)$/, "must be sqlite:<path>, sqlite::memory: or firestore:<project>")
+    .default("sqlite:./data/signalbox.db")
+    .describe("Where state lives: `sqlite:<path>`, `sqlite::memory:` or `firestore:<project>`"),
+  SIGNALBOX_QUEUE: z
+    .string()
+    .regex(/^(local|pubsub:.+)$/, "must be local or pubsub:<project>")
+    .default("local")
+    .describe("How work hints travel: `local` or `pubsub:<project>`"),
+  SIGNALBOX_ROLE: z.enum(["all", "api", "worker"]).default("all").describe("What this process does"),
+  SIGNALBOX_AUTH: z.enum(["none"]).default("none").describe("`none`: no credentials, one tenant, loopback only"),
+  SIGNALBOX_MODEL: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*:.+$/, "must be provider:model")
+    .optional()
+    .describe("What `model: default` means, as `provider:model`; the keyless `scripted:offline` unless told"),
+  OPENAI_API_KEY: z.string().min(1).optional().describe("Key of `openai:` models"),
+  OPENAI_BASE_URL: z.url().optional().describe("Another endpoint that speaks OpenAI's protocol (Ollama, vLLM, a gateway)"),
+  SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts` or `*.step.js` files"),
+  SIGNALBOX_EXAMPLES: Flag.default(false).describe("true: load the workflows in `examples/` and run the sample at start, as `npm start` does"),
+  SIGNALBOX_CONCURRENCY: z.coerce.number().int().min(1).max(10_000).default(64).describe("Executions this worker runs at once"),
+  SIGNALBOX_LEASE_MS: Milliseconds.default(15_000).describe("How long a silent worker keeps an execution, milliseconds"),
+  SIGNALBOX_SWEEP_MS: Milliseconds.default(1_000).describe("How often a worker looks for due timers and lost work, milliseconds"),
+  SIGNALBOX_BODY_LIMIT: z.coerce.number().int().min(1_024).default(1_048_576).describe("Largest request body, bytes"),
+  SIGNALBOX_DRAIN_MS: Milliseconds.default(10_000).describe("How long SIGTERM waits for steps to reach a checkpoint, milliseconds"),
+  SIGNALBOX_LOG: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info").describe("Least severity that is logged"),
+});
+
+export type Config = Readonly<z.infer<typeof Environment>>;
+
+/** Description, default and type of every variable, for `docs/configuration.md`. */
+export const configSchema = Environment;
+
+/** Parsed configuration, or the lines to print before exit 78. */
+export function loadConfig(environment: Record<string, string | undefined> = process.env): { config: Config } | { problems: string[] } {
+  // An empty variable is one that is not set: `PORT= npm start` must not mean port 0.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success) {
+    return { problems: parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`) };
+  }
+  if (parsed.data.SIGNALBOX_AUTH === "none" && !isLoopback(parsed.data.HOST)) {
+    return { problems: [`HOST: SIGNALBOX_AUTH=none binds to loopback only, not to ${parsed.data.HOST}`] };
+  }
+  return { config: Object.freeze(parsed.data) };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}

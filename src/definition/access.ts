@@ -1,0 +1,16 @@
+/** Who acts. The tenant comes from the credentials only, never from a body or a path. */
+export interface Principal {
+  id: string;
+  tenant: string;
+  scopes: ReadonlySet<Scope> | "all";
+}
+
+export const SCOPES = ["workflows:read", "workflows:write", "executions:read", "executions:write", "approvals:decide", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** The principal of `SIGNALBOX_AUTH=none`: everything, in the tenant "default". */
+export const LOCAL_PRINCIPAL: Principal = { id: "local", tenant: "default", scopes: "all" };
+
+export function mayDo(principal: Principal, scope: Scope): boolean {
+  return principal.scopes === "all" || principal.scopes.has(scope);
+}

@@ -1,0 +1,176 @@
+import { z } from "zod";
+import { JsonRecord, JsonValue, type Json, type JsonObject } from "./json.ts";
+import type { Wait } from "./wait.ts";
+
+/** The six statuses are frozen; what an execution waits for is told by `waits`. */
+export const ExecutionStatus = z
+  .enum(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "PAUSED"])
+  .meta({ id: "ExecutionStatus" });
+export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
+
+export const TERMINAL_STATUSES: ReadonlySet<ExecutionStatus> = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
+
+export const StepStatus = z
+  .enum(["PENDING", "RUNNING", "WAITING", "COMPLETED", "SKIPPED", "FAILED"])
+  .meta({ id: "StepStatus" });
+export type StepStatus = z.infer<typeof StepStatus>;
+
+/** Why an execution or a step failed. */
+export const ExecutionError = z
+  .object({
+    code: z.string(),
+    message: z.string(),
+    stepId: z.string().nullable(),
+    visit: z.number().int().nullable(),
+    path: z.string().nullable().describe("JSON pointer into the definition where one part is to blame"),
+    retryable: z.boolean(),
+  })
+  .meta({ id: "ExecutionError" });
+export type ExecutionError = z.infer<typeof ExecutionError>;
+
+export interface Usage {
+  modelCalls: number;
+  tokensIn: number;
+  tokensOut: number;
+  costUsd: number;
+}
+
+/** What started an execution. */
+export interface TriggerInfo {
+  type: string;
+  id: string | null;
+  summary: string;
+  /** The event behind it, visible to expressions as `event`. */
+  event: Json;
+}
+
+/** A step visit under way when the record was last written; recovery counts a further attempt from it. */
+export interface StepInFlight {
+  stepId: string;
+  visit: number;
+  attempt: number;
+  startedAt: string;
+}
+
+/**
+ * One run, as stored. Only the holder of the lease writes it, and every write is guarded by (`epoch`, `lastSeq`) of the read it
+ * is based on; a stale holder's write changes nothing.
+ */
+export interface Execution {
+  /** Version of this record's shape; a worker leaves alone what it does not know. */
+  schema: 1;
+  id: string;
+  tenant: string;
+  workflowId: string;
+  workflowVersion: number;
+  status: ExecutionStatus;
+  input: JsonObject;
+  /** Variables as of the last parking, pause or end; `stateAt` tells them at every seq. Secret ones are left out. */
+  variables: JsonObject;
+  /** Variables given at start, over the definition's defaults. */
+  initialVariables: JsonObject;
+  trigger: TriggerInfo;
+  startedBy: string;
+  priority: number;
+  tags: string[];
+  idempotencyKey: string | null;
+  /** Digest of the start request, so that a key reused with another request is noticed. */
+  requestDigest: string | null;
+  createdAt: string;
+  startedAt: string | null;
+  endedAt: string | null;
+  updatedAt: string;
+  output: Json;
+  error: ExecutionError | null;
+  waits: Wait[];
+  /** Events that arrived before a step waits for them. */
+  mailbox: SignalMessage[];
+  inFlight: Record<string, StepInFlight>;
+  stepsTaken: number;
+  stepsTotal: number;
+  usage: Usage;
+  lastSeq: number;
+  /** Fencing number; every claim adds one. */
+  epoch: number;
+  owner: string | null;
+  /** Epoch milliseconds until which `owner` may be taken to be alive. */
+  leaseUntil: number | null;
+  /** Epoch milliseconds from which on somebody should look at this execution: unclaimed, lease over, timer due. Null: nothing to do. */
+  wakeAt: number | null;
+  /** Claims without any progress since; a poison execution is failed at a bound. */
+  idleClaims: number;
+  parent: { executionId: string; waitId: string } | null;
+  /** When retention may delete it, epoch milliseconds; set at the end. */
+  expireAt: number | null;
+}
+
+/** A named event for one execution, kept until a step takes it. */
+export interface SignalMessage {
+  id: string;
+  event: string;
+  data: Json;
+  at: string;
+}
+
+/** A message for the holder of an execution: durable, consumed in the commit that acts on it. */
+export interface InboxMessage {
+  /** Create-if-absent: a second message with the id is refused. */
+  id: string;
+  tenant: string;
+  executionId: string;
+  at: string;
+  principal: string;
+  body:
+    | { type: "answer"; waitId: string; answer: "given"; data: JsonObject }
+    | { type: "cancel"; reason: string | null }
+    | { type: "pause"; reason: string | null }
+    | { type: "resume" }
+    | { type: "retry"; mode: "retry" | "skip"; output: Json }
+    | { type: "signal"; event: string; data: Json };
+}
+
+export const ExecutionInput = z
+  .strictObject({
+    input: JsonRecord.optional().describe("Checked against the workflow's input schema"),
+    inputData: JsonRecord.optional().describe("Another name of `input`"),
+    variables: JsonRecord.optional().describe("Over the definition's defaults"),
+    version: z.number().int().min(1).optional().describe("The newest unless told"),
+    tags: z.array(z.string().min(1).max(64)).max(50).optional(),
+    priority: z.number().int().min(0).max(9).optional(),
+  })
+  .meta({ id: "ExecutionInput" });
+export type ExecutionInput = z.infer<typeof ExecutionInput>;
+
+export const WaitView = z
+  .object({
+    id: z.string(),
+    kind: z.string(),
+    stepId: z.string(),
+    visit: z.number().int(),
+    since: z.string(),
+    expiresAt: z.string().nullable(),
+  })
+  .meta({ id: "Wait" });
+
+/** One visit of a step, folded from the events. */
+export const StepRecord = z
+  .object({
+    stepId: z.string(),
+    visit: z.number().int(),
+    branch: z.string().nullable(),
+    status: StepStatus,
+    attempts: z.number().int(),
+    startedAt: z.string().nullable(),
+    endedAt: z.string().nullable(),
+    durationMs: z.number().nullable(),
+    output: JsonValue,
+    error: ExecutionError.nullable(),
+    next: z.string().nullable(),
+  })
+  .meta({ id: "StepRecord" });
+export type StepRecord = z.infer<typeof StepRecord>;
+
+export const CheckpointView = z
+  .object({ seq: z.number().int(), stepId: z.string().nullable(), label: z.string(), createdAt: z.string() })
+  .meta({ id: "Checkpoint" });
+export type CheckpointView = z.infer<typeof CheckpointView>;

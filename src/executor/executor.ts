@@ -1,0 +1,65 @@
+import type { ExecutionEvent, ModelToken } from "../definition/event.ts";
+import type { CheckpointView, Execution, ExecutionInput, StepRecord, TriggerInfo } from "../definition/execution.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import type { Page } from "../definition/page.ts";
+import type { OpenWait } from "../definition/wait.ts";
+import type { ExecutionQuery, WaitQuery } from "../ports/store.ts";
+
+/** Who acts, as far as the executor cares; the API checked the scope before. */
+export interface Actor {
+  id: string;
+  tenant: string;
+}
+
+/** The one executor behind REST, GraphQL, WebSocket and triggers. Everything it accepts is durable when its promise resolves. */
+export interface Executor {
+  /**
+   * Creates an execution and hints the workers. The same `idempotencyKey` gives the first one again (`created: false`), or
+   * IDEMPOTENCY_MISMATCH when the request differs. NOT_FOUND, WORKFLOW_NOT_ACTIVE, INVALID_INPUT (pointers into the input).
+   */
+  start(actor: Actor, request: StartRequest): Promise<{ execution: Execution; created: boolean }>;
+  get(tenant: string, id: string): Promise<Execution>;
+  list(tenant: string, query: ExecutionQuery): Promise<Page<Execution>>;
+  /** Resolves with the execution when it ended or is parked with nothing left to do but wait, or as it is after `timeoutMs`. */
+  waitForEnd(tenant: string, id: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Execution>;
+
+  /**
+   * The verbs. Each is durable on return, and answers with the execution after it took effect, or as it is after two seconds
+   * where a busy step holds it up. CONFLICT where the status does not allow it; cancelling what is cancelled is no error.
+   */
+  cancel(actor: Actor, id: string, reason?: string): Promise<Execution>;
+  pause(actor: Actor, id: string, reason?: string): Promise<Execution>;
+  resume(actor: Actor, id: string): Promise<Execution>;
+  /** Goes on with a FAILED execution at its failed step: again, or past it with `output`. Idempotency keys stay the same. */
+  retry(actor: Actor, id: string, options?: { mode?: "retry" | "skip"; output?: Json }): Promise<Execution>;
+  /** Delivers a named event; one that arrives before a step waits for it is kept. The same `eventId` counts once. */
+  signal(actor: Actor, id: string, signal: { event: string; data?: Json; eventId?: string }): Promise<Execution>;
+
+  waits(tenant: string, query: WaitQuery): Promise<Page<OpenWait>>;
+  wait(tenant: string, id: string): Promise<OpenWait>;
+  /** Answers an open wait, first come first served: ALREADY_DECIDED for everybody else. */
+  answer(actor: Actor, waitId: string, data: JsonObject): Promise<OpenWait>;
+
+  events(tenant: string, id: string, page: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<ExecutionEvent[]>;
+  /**
+   * Every event after `afterSeq`, in order, without gap or repeat, in batches (50 ms or 200 events); ends after the terminal
+   * event or when `signal` aborts. NOT_FOUND before the first batch where there is no such execution.
+   */
+  follow(tenant: string, id: string, options: { afterSeq: number; signal: AbortSignal }): AsyncIterable<ExecutionEvent[]>;
+  /** Model tokens of an execution that runs in this process. Transient: nothing is replayed. */
+  tokens(tenant: string, id: string, options: { signal: AbortSignal }): AsyncIterable<ModelToken>;
+  /** One row per visit, folded from the events. */
+  steps(tenant: string, id: string): Promise<StepRecord[]>;
+  checkpoints(tenant: string, id: string): Promise<CheckpointView[]>;
+  /** Variables and step outputs as they were right after event `seq`. */
+  stateAt(tenant: string, id: string, seq: number): Promise<JsonObject>;
+}
+
+export interface StartRequest extends Pick<ExecutionInput, "variables" | "version" | "tags" | "priority"> {
+  workflowId: string;
+  input: JsonObject;
+  idempotencyKey?: string | undefined;
+  trigger?: TriggerInfo | undefined;
+  /** Chosen by the caller where the id itself is the dedupe (triggers, children); random unless told. */
+  id?: string | undefined;
+}

@@ -1,0 +1,17 @@
+import type { ExecutionHandle } from "./store.ts";
+
+/** A hint that an execution may have something to do. The store is the truth: a lost hint only delays. */
+export interface WorkHint {
+  tenant: string;
+  executionId: string;
+  /** The record as just written, where the sender has it: saves the receiver a read. */
+  handle?: ExecutionHandle | undefined;
+}
+
+/** Hints to work, between the API and the workers. */
+export interface Queue {
+  enqueue(hint: WorkHint): Promise<void>;
+  /** Hands hints to `take` until the returned function is called. `take` never rejects. */
+  consume(take: (hint: WorkHint) => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,193 @@
+import type { BaseCheckpointSaver, Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
+import type { Decision } from "../definition/decision.ts";
+import type { ExecutionEvent } from "../definition/event.ts";
+import type { Execution, ExecutionStatus, InboxMessage } from "../definition/execution.ts";
+import type { Json } from "../definition/json.ts";
+import type { Page } from "../definition/page.ts";
+import type { OpenWait, WaitAnswer, WaitKind } from "../definition/wait.ts";
+import type { ExecutionStats, Workflow, WorkflowDefinition, WorkflowStatus } from "../definition/workflow.ts";
+
+/**
+ * Everything durable. Methods are the atomic commits the domain needs, not CRUD: each either happened as a whole or not at all,
+ * and is durable (fsynced, or acknowledged by Firestore) when its promise resolves. All of them may throw UNAVAILABLE.
+ */
+export interface Store {
+  readonly workflows: WorkflowStore;
+  readonly executions: ExecutionStore;
+  readonly events: EventStore;
+  readonly inbox: InboxStore;
+  readonly waits: WaitStore;
+  readonly decisions: DecisionStore;
+  /** LangGraph's own port on the same data: what `executions.commit` wrote as checkpoints is read through it. */
+  readonly checkpointer: BaseCheckpointSaver;
+  /** Reads one row: is the store there? Rejects with UNAVAILABLE where it is not. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorkflowStore {
+  /** Writes version 1. CONFLICT where the id is taken. */
+  create(workflow: Workflow): Promise<void>;
+  /** Replaces the head guarded by the revision it is based on (else VERSION_MISMATCH); a new `version` is kept for ever. */
+  update(workflow: Workflow, basedOnRevision: number): Promise<void>;
+  get(tenant: string, id: string): Promise<Workflow | undefined>;
+  getVersion(tenant: string, id: string, version: number): Promise<WorkflowDefinition | undefined>;
+  getMany(tenant: string, ids: readonly string[]): Promise<Workflow[]>;
+  list(tenant: string, filter: WorkflowQuery): Promise<Page<Workflow>>;
+}
+
+export interface WorkflowQuery {
+  status?: WorkflowStatus | undefined;
+  /** A workflow must carry all of them. */
+  tags?: string[] | undefined;
+  pageSize: number;
+  pageToken?: string | undefined;
+}
+
+/** An execution as read or written, with the store's own proof of that state (a Firestore update time); opaque to everybody else. */
+export interface ExecutionHandle {
+  execution: Execution;
+  token: string | null;
+}
+
+export interface ExecutionStore {
+  /**
+   * Writes a new execution with its first events (seq 1..n = `execution.lastSeq`). Where an execution with the same
+   * (tenant, idempotencyKey) or the same id exists, nothing is written and that one is returned with `created: false`.
+   */
+  create(execution: Execution, events: ExecutionEvent[]): Promise<ExecutionHandle & { created: boolean }>;
+  get(tenant: string, id: string): Promise<ExecutionHandle | undefined>;
+  getMany(tenant: string, ids: readonly string[]): Promise<Execution[]>;
+  list(tenant: string, filter: ExecutionQuery): Promise<Page<Execution>>;
+  /** Counts by status and mean duration, one row per workflow id asked for. */
+  stats(tenant: string, workflowIds: readonly string[]): Promise<Map<string, ExecutionStats & { lastExecuted: string | null }>>;
+  /**
+   * The one write of a running execution, all or nothing. Written only while the stored record has `guard.epoch` and
+   * `guard.lastSeq`, else LEASE_LOST. A commit that is found already applied counts as done. Claims, heartbeats, supersteps and
+   * endings are all this call; a claim carries `execution.epoch = guard.epoch + 1`.
+   */
+  commit(commit: ExecutionCommit): Promise<ExecutionHandle>;
+  /** Executions with `wakeAt <= now`, earliest first, over all tenants. */
+  due(now: number, limit: number): Promise<ExecutionRef[]>;
+  /**
+   * Owners of live leases that are provably gone, so that recovery need not wait for the lease to end. Only an adapter that can
+   * prove it (one machine) answers with any.
+   */
+  deadOwners(now: number): Promise<string[]>;
+  /** Executions leased to `owner`, over all tenants. */
+  ownedBy(owner: string, limit: number): Promise<ExecutionRef[]>;
+}
+
+export interface ExecutionRef {
+  tenant: string;
+  id: string;
+}
+
+export interface ExecutionQuery {
+  workflowId?: string | undefined;
+  status?: ExecutionStatus | undefined;
+  pageSize: number;
+  pageToken?: string | undefined;
+}
+
+/** What one commit writes beside the record. */
+export interface ExecutionCommit {
+  guard: { epoch: number; lastSeq: number; token: string | null };
+  execution: Execution;
+  /** seq = guard.lastSeq + 1 .. execution.lastSeq. Kept as one page. */
+  events: ExecutionEvent[];
+  checkpoints: CheckpointPut[];
+  writes: CheckpointWrites[];
+  /** Created if absent; an existing record stays. */
+  decisions: Decision[];
+  /** Waits opened for outsiders. */
+  openWaits: OpenWait[];
+  /** Waits withdrawn: those still open get `status`. */
+  closeWaits: { id: string; status: "expired" | "cancelled" }[];
+  /** Inbox messages this commit acts on: deleted. */
+  consumed: string[];
+  /** Outputs too large to travel in every checkpoint, stored once under their digest. */
+  values: { ref: string; value: Json }[];
+}
+
+/** Arguments of `BaseCheckpointSaver.put`, to be stored so that `checkpointer` returns them. The thread is the execution. */
+export interface CheckpointPut {
+  ns: string;
+  parentId: string | null;
+  checkpoint: Checkpoint;
+  metadata: CheckpointMetadata;
+  newVersions: ChannelVersions;
+}
+
+/** Arguments of `BaseCheckpointSaver.putWrites`. */
+export interface CheckpointWrites {
+  ns: string;
+  checkpointId: string;
+  taskId: string;
+  writes: PendingWrite[];
+}
+
+export interface EventStore {
+  /** Events after `afterSeq`, oldest first. */
+  after(tenant: string, executionId: string, afterSeq: number, limit: number): Promise<ExecutionEvent[]>;
+  /** The newest events before `beforeSeq`, oldest first. */
+  before(tenant: string, executionId: string, beforeSeq: number, limit: number): Promise<ExecutionEvent[]>;
+  /**
+   * Calls back whenever the execution may have new events, from whichever process; may call without need, may bring the events.
+   * A watcher must still look by itself now and then: a silent listener is possible.
+   */
+  watch(tenant: string, executionId: string, onChange: (events: ExecutionEvent[]) => void): () => void;
+  /** A large output by the reference an event or a checkpoint holds. */
+  values(tenant: string, executionId: string, refs: readonly string[]): Promise<Map<string, Json>>;
+}
+
+export interface InboxStore {
+  /** False where a message with the id is there already. */
+  send(message: InboxMessage): Promise<boolean>;
+  /** Oldest first. */
+  list(tenant: string, executionId: string): Promise<InboxMessage[]>;
+  /** Executions with messages sent before `sentBefore` (epoch ms): their hint was lost. */
+  waiting(sentBefore: number, limit: number): Promise<ExecutionRef[]>;
+  /** Calls back when a message for the execution may have arrived, from whichever process. */
+  watch(tenant: string, executionId: string, onChange: () => void): () => void;
+  /** Calls back when any execution may have become due or got mail through another process. */
+  watchAll(onChange: () => void): () => void;
+}
+
+export interface WaitStore {
+  get(tenant: string, id: string): Promise<OpenWait | undefined>;
+  list(tenant: string, filter: WaitQuery): Promise<Page<OpenWait>>;
+  /**
+   * Answers an open wait, first come first served, and sends `message` in the same commit. Returns the wait as it is now and
+   * whether this call was the one; undefined where there is none.
+   */
+  answer(
+    tenant: string,
+    id: string,
+    status: "answered" | "expired",
+    answer: WaitAnswer,
+    message: InboxMessage | null,
+  ): Promise<{ wait: OpenWait; accepted: boolean } | undefined>;
+}
+
+export interface WaitQuery {
+  kind?: WaitKind | undefined;
+  status?: OpenWait["status"] | undefined;
+  executionId?: string | undefined;
+  workflowId?: string | undefined;
+  pageSize: number;
+  pageToken?: string | undefined;
+}
+
+export interface DecisionStore {
+  get(tenant: string, id: string): Promise<Decision | undefined>;
+  list(tenant: string, filter: DecisionQuery): Promise<Page<Decision>>;
+}
+
+export interface DecisionQuery {
+  executionId?: string | undefined;
+  workflowId?: string | undefined;
+  stepId?: string | undefined;
+  pageSize: number;
+  pageToken?: string | undefined;
+}

@@ -1,0 +1,102 @@
+import type { z } from "zod";
+import type { ModelCalls } from "../ai/model-call.ts";
+import type { Decision } from "../definition/decision.ts";
+import type { EventDraft } from "../definition/event.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import type { NextStep, Outcome, Step } from "../definition/step.ts";
+import type { WaitAnswer, WaitKind } from "../definition/wait.ts";
+import type { Policy } from "../definition/workflow.ts";
+import type { Issue } from "../errors.ts";
+
+/** A kind of step: one file `<name>.step.ts` in this folder or in the operator's own (`SIGNALBOX_STEPS`). */
+export interface StepType<C = unknown> {
+  type: string;
+  title: string;
+  description: string;
+  /** Other names a definition may use for it. */
+  aliases?: readonly string[];
+  /** Palette group of a designer. */
+  group: "AI" | "Work" | "Flow" | "Wait";
+  config: z.ZodType<C>;
+  /**
+   * True: depends on nothing but its inputs, does no I/O and cannot wait. A straight stretch of pure steps runs inside one
+   * LangGraph node (one superstep, one commit) with the same events and the same trace.
+   */
+  pure?: boolean;
+  /** Config fields that hold bare CEL (JSON pointers, `*` for every element): checked at save time, never interpolated. */
+  expressions?: readonly string[];
+  /** Config fields that are never interpolated although they are strings. */
+  literal?: readonly string[];
+  /** Ways out that the config implies, read before `nextSteps`. */
+  routes?(config: C): NextStep[];
+  /**
+   * Regions this type splits into: each starts at `start` and ends where it would enter `end` (null: at a step without a way out).
+   * The compiler makes a subgraph of each; the checker refuses edges out of a region.
+   */
+  regions?(config: C): { name: string; start: string; end: string | null }[];
+  /** Checks beyond the schema; pointers are relative to the step. */
+  check?(config: C, step: Step): Issue[];
+  run(context: StepContext<C>): Promise<StepResult> | StepResult;
+  /** Goes on after a wait this step asked for. A type that waits must have it. */
+  resume?(context: StepContext<C>, answer: WaitAnswer, state: Json): Promise<StepResult> | StepResult;
+}
+
+/** Declares a step type; the config's type is inferred from its schema. */
+export function defineStep<C>(type: StepType<C>): StepType<C> {
+  return type;
+}
+
+/** How a run of a step ended. A failure is thrown as SignalboxError. */
+export type StepResult =
+  | { kind: "done"; output?: Json; outcome?: Extract<Outcome, "success" | "rejected" | "timeout">; goto?: string }
+  | { kind: "wait"; wait: WaitRequest };
+
+/** What a step asks to be parked for. */
+export interface WaitRequest {
+  kind: WaitKind;
+  /** Epoch milliseconds; null waits for ever. */
+  dueAt: number | null;
+  /** Handed back to `resume`; evaluated once, here. */
+  state: Json;
+  /** Given when somebody outside may answer: listed as an open wait. */
+  open?: { title: string; request: JsonObject } | undefined;
+}
+
+/** All a step can do. Capabilities are given, never imported, so that a step's test is a literal object. */
+export interface StepContext<C = unknown> {
+  /** Parsed config with every `${ }` evaluated, once. */
+  config: C;
+  /** The step's evaluated `input` mapping; the execution's input where there is none. */
+  input: Json;
+  step: Step;
+  executionId: string;
+  workflowId: string;
+  workflowVersion: number;
+  tenant: string;
+  /** Region path + step id. */
+  path: string;
+  visit: number;
+  attempt: number;
+  /** `executionId/path/visit`: the same on every attempt and after every crash. */
+  idempotencyKey: string;
+  /** Aborted on cancel, timeout and loss of the lease. */
+  signal: AbortSignal;
+  now(): number;
+  /** Evaluates bare CEL in the step's scope plus `extra`; EXPRESSION_FAILED where it cannot. */
+  evaluate(expression: string, extra?: JsonObject): Json;
+  /** Ways for `outcome` whose `when` is true now (or absent), in order, and those that are not, with the reason. */
+  routes(outcome: Outcome): { open: NextStep[]; closed: { next: NextStep; reason: string }[] };
+  /** What expressions see, redacted of secret variables: for prompts. */
+  state(): JsonObject;
+  policy: Policy | undefined;
+  models: ModelCalls;
+  decisions: {
+    /** The record of this visit, when it was decided before (crash, wait). */
+    recorded(): Promise<Decision | undefined>;
+    /** Stores the record in a commit of its own before it takes effect. */
+    record(decision: Decision): Promise<void>;
+  };
+  /** Adds an event to the history with the step's next commit. */
+  event(draft: Pick<EventDraft, "type" | "summary" | "data">): void;
+  log(message: string, fields?: Record<string, unknown>): void;
+}

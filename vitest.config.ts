@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+// LangGraph's checkpoint conformance suite uses the global describe/it/expect, hence `globals` for its project only.
+export default defineConfig({
+  test: {
+    environment: "node",
+    projects: [
+      { test: { name: "unit", include: ["test/{definition,steps,compiler,ai,executor,workflows,triggers,repository}/**/*.test.ts"] } },
+      { test: { name: "contract", include: ["test/contract/**/*.test.ts"], globals: true, testTimeout: 30_000 } },
+      { test: { name: "api", include: ["test/api/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+    ],
+  },
+});
