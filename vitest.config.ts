@@ -7,6 +7,17 @@ export default defineConfig({
     projects: [
       { test: { name: "unit", include: ["test/{definition,steps,compiler,ai,executor,workflows,triggers,repository}/**/*.test.ts"] } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], globals: true, testTimeout: 30_000 } },
+      {
+        test: {
+          name: "emulator",
+          include: ["test/emulator/**/*.test.ts"],
+          globals: true,
+          globalSetup: ["test/support/emulators.ts"],
+          env: { METADATA_SERVER_DETECTION: "none" },
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
       { test: { name: "api", include: ["test/api/**/*.test.ts"], testTimeout: 20_000 } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
     ],
