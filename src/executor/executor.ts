@@ -50,6 +50,8 @@ export interface Executor {
   tokens(tenant: string, id: string, options: { signal: AbortSignal }): AsyncIterable<ModelToken>;
   /** One row per visit, folded from the events. */
   steps(tenant: string, id: string): Promise<StepRecord[]>;
+  /** `steps` of several executions in one round trip to the store; an unknown id has no entry. */
+  stepsOf(tenant: string, ids: readonly string[]): Promise<Map<string, StepRecord[]>>;
   checkpoints(tenant: string, id: string): Promise<CheckpointView[]>;
   /** Variables and step outputs as they were right after event `seq`. */
   stateAt(tenant: string, id: string, seq: number): Promise<JsonObject>;

@@ -59,6 +59,8 @@ export interface ExecutionStore {
   get(tenant: string, id: string): Promise<ExecutionHandle | undefined>;
   getMany(tenant: string, ids: readonly string[]): Promise<Execution[]>;
   list(tenant: string, filter: ExecutionQuery): Promise<Page<Execution>>;
+  /** The newest `limit` executions of each workflow in one round trip; a workflow without any has no entry. */
+  recentOf(tenant: string, workflowIds: readonly string[], limit: number): Promise<Map<string, Execution[]>>;
   /** Counts by status and mean duration, one row per workflow id asked for. */
   stats(tenant: string, workflowIds: readonly string[]): Promise<Map<string, ExecutionStats & { lastExecuted: string | null }>>;
   /**
@@ -132,6 +134,12 @@ export interface EventStore {
   after(tenant: string, executionId: string, afterSeq: number, limit: number): Promise<ExecutionEvent[]>;
   /** The newest events before `beforeSeq`, oldest first. */
   before(tenant: string, executionId: string, beforeSeq: number, limit: number): Promise<ExecutionEvent[]>;
+  /** `after` or `before` of several executions in one round trip (a list's relations must not read once per row). */
+  pagesOf(
+    tenant: string,
+    executionIds: readonly string[],
+    page: { afterSeq: number; limit: number } | { beforeSeq: number; limit: number },
+  ): Promise<Map<string, ExecutionEvent[]>>;
   /**
    * Calls back whenever the execution may have new events, from whichever process; may call without need, may bring the events.
    * A watcher must still look by itself now and then: a silent listener is possible.
@@ -157,6 +165,8 @@ export interface InboxStore {
 export interface WaitStore {
   get(tenant: string, id: string): Promise<OpenWait | undefined>;
   list(tenant: string, filter: WaitQuery): Promise<Page<OpenWait>>;
+  /** All waits of one kind, open or not, of several executions in one round trip, oldest first. */
+  listOf(tenant: string, executionIds: readonly string[], kind: WaitKind): Promise<Map<string, OpenWait[]>>;
   /**
    * Answers an open wait, first come first served, and sends `message` in the same commit. Returns the wait as it is now and
    * whether this call was the one; undefined where there is none.
@@ -182,6 +192,8 @@ export interface WaitQuery {
 export interface DecisionStore {
   get(tenant: string, id: string): Promise<Decision | undefined>;
   list(tenant: string, filter: DecisionQuery): Promise<Page<Decision>>;
+  /** All decisions of several executions in one round trip, oldest first. */
+  listOf(tenant: string, executionIds: readonly string[]): Promise<Map<string, Decision[]>>;
 }
 
 export interface DecisionQuery {
