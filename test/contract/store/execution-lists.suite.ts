@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { allPages, at, claimed, commitOn, newTenant, start } from "./fixtures.ts";
+import { sharedStore } from "./open-store.ts";
+import type { StoreUnderTest } from "./store.suite.ts";
+
+export function executionListsSuite(adapter: StoreUnderTest): void {
+  describe("lists of executions", () => {
+    const { use } = sharedStore(adapter);
+
+    test("pages come newest first, without repeat or gap, while executions are added", async () => {
+      const tenant = newTenant();
+      // Three share one instant, so that the id has to break the tie between two pages.
+      for (let n = 0; n < 9; n += 1) await start(use(), { tenant, id: `e${n}`, createdAt: at(n < 3 ? 0 : n) });
+      let late = 0;
+      const all = await allPages(async (pageToken) => {
+        const page = await use().executions.list(tenant, { pageSize: 2, pageToken });
+        late += 1;
+        await start(use(), { tenant, id: `late${late}`, createdAt: at(1_000 + late) });
+        return page;
+      });
+      const ids = all.map((execution) => execution.id);
+      expect(ids.slice(0, 6)).toEqual(["e8", "e7", "e6", "e5", "e4", "e3"]);
+      expect(ids.slice(6).sort()).toEqual(["e0", "e1", "e2"]);
+    });
+
+    test("the last page has no token, a full list of exactly one page included", async () => {
+      const tenant = newTenant();
+      for (let n = 0; n < 4; n += 1) await start(use(), { tenant, createdAt: at(n) });
+      expect((await use().executions.list(tenant, { pageSize: 4 })).nextPageToken).toBeUndefined();
+      expect((await use().executions.list(tenant, { pageSize: 5 })).nextPageToken).toBeUndefined();
+      expect((await use().executions.list(tenant, { pageSize: 3 })).nextPageToken).toBeDefined();
+      expect(await use().executions.list(newTenant(), { pageSize: 3 })).toEqual({ items: [] });
+    });
+
+    test("filters by workflow, by status and by both page as well", async () => {
+      const tenant = newTenant();
+      for (let n = 0; n < 12; n += 1) {
+        await start(use(), {
+          tenant,
+          id: `e${n}`,
+          createdAt: at(n),
+          workflowId: n % 2 === 0 ? "even" : "odd",
+          status: n % 3 === 0 ? "PAUSED" : "PENDING",
+        });
+      }
+      const ids = async (filter: { workflowId?: string; status?: "PAUSED" | "PENDING" | "FAILED" }) =>
+        (await allPages((pageToken) => use().executions.list(tenant, { ...filter, pageSize: 2, pageToken }))).map((execution) => execution.id);
+      expect(await ids({ workflowId: "even" })).toEqual(["e10", "e8", "e6", "e4", "e2", "e0"]);
+      expect(await ids({ status: "PAUSED" })).toEqual(["e9", "e6", "e3", "e0"]);
+      expect(await ids({ workflowId: "odd", status: "PAUSED" })).toEqual(["e9", "e3"]);
+      expect(await ids({ status: "FAILED" })).toEqual([]);
+    });
+
+    test("a list follows the status", async () => {
+      const tenant = newTenant();
+      const handle = await claimed(use(), await start(use(), { tenant }), "a");
+      await use().executions.commit(commitOn(handle, { status: "COMPLETED", endedAt: at(1), lastSeq: 3 }));
+      expect((await use().executions.list(tenant, { status: "PENDING", pageSize: 5 })).items).toEqual([]);
+      expect((await use().executions.list(tenant, { status: "RUNNING", pageSize: 5 })).items).toEqual([]);
+      expect((await use().executions.list(tenant, { status: "COMPLETED", pageSize: 5 })).items).toHaveLength(1);
+    });
+
+    test("a page token that is none of ours is refused", async () => {
+      const list = use().executions.list(newTenant(), { pageSize: 2, pageToken: "AAAA" });
+      await expect(list).rejects.toMatchObject({ code: "INVALID_PAGE_TOKEN" });
+    });
+  });
+}

@@ -1,0 +1,112 @@
+import { describe, expect, test } from "vitest";
+import type { WaitAnswer } from "../../../src/definition/wait.ts";
+import type { OpenWait } from "../../../src/definition/wait.ts";
+import { aMessage, allPages, at, aWait, claimed, commitOn, newTenant, start } from "./fixtures.ts";
+import { sharedStore, withSecond } from "./open-store.ts";
+import type { StoreUnderTest } from "./store.suite.ts";
+
+export function waitsSuite(adapter: StoreUnderTest): void {
+  describe("open waits", () => {
+    const { use } = sharedStore(adapter);
+    const answerOf = (principal: string): WaitAnswer => ({ by: "given", principal, at: at(7), data: { decision: "approve", by: principal } });
+
+    async function opened(over: Partial<OpenWait>[], tenant = newTenant()) {
+      const handle = await claimed(use(), await start(use(), { tenant }), "a");
+      const waits = over.map((each) => aWait(handle.execution, each));
+      return { waits, handle: await use().executions.commit(commitOn(handle, { lastSeq: 3 }, { openWaits: waits })) };
+    }
+
+    test("an answer is kept and sends its message in the same commit", async () => {
+      const { waits: [wait], handle } = await opened([{ id: "approve/1" }]);
+      if (!wait) throw new Error("no wait");
+      const { tenant, id } = handle.execution;
+      const message = aMessage({ tenant, id }, { body: { type: "answer", waitId: wait.id, answer: "given", data: {} } });
+      const answered = await use().waits.answer(tenant, wait.id, "answered", answerOf("ada"), message);
+      const expected = { ...wait, status: "answered", answer: answerOf("ada") };
+      expect(answered).toEqual({ accepted: true, wait: expected });
+      expect(await use().waits.get(tenant, wait.id)).toEqual(expected);
+      expect(await use().inbox.list(tenant, id)).toEqual([message]);
+    });
+
+    test("of fifty answers at once the first is taken, and only its message is sent", async () => {
+      const { waits: [wait], handle } = await opened([{}]);
+      if (!wait) throw new Error("no wait");
+      const { tenant, id } = handle.execution;
+      const results = await Promise.all(
+        Array.from({ length: 50 }, (_, n) =>
+          use().waits.answer(tenant, wait.id, "answered", answerOf(`p${n}`), aMessage({ tenant, id }, { id: `m${n}`, principal: `p${n}` })),
+        ),
+      );
+      const winners = results.filter((result) => result?.accepted);
+      expect(winners).toHaveLength(1);
+      const winner = winners[0]?.wait.answer?.principal;
+      for (const result of results) expect(result?.wait).toMatchObject({ status: "answered", answer: { principal: winner } });
+      expect((await use().inbox.list(tenant, id)).map((message) => message.principal)).toEqual([winner]);
+    });
+
+    test.runIf(adapter.openSecond)("two handles that answer at once have one winner", async () => {
+      await withSecond(adapter, use(), async (second) => {
+        const { waits: [wait], handle } = await opened([{}]);
+        if (!wait) throw new Error("no wait");
+        const results = await Promise.all(
+          [use(), second].flatMap((store, index) =>
+            Array.from({ length: 10 }, (_, n) => store.waits.answer(handle.execution.tenant, wait.id, "answered", answerOf(`p${index}-${n}`), null)),
+          ),
+        );
+        expect(results.filter((result) => result?.accepted)).toHaveLength(1);
+        expect(new Set(results.map((result) => result?.wait.answer?.principal)).size).toBe(1);
+      });
+    });
+
+    test("a wait can expire without a message, and is answered no more", async () => {
+      const { waits: [wait], handle } = await opened([{}]);
+      if (!wait) throw new Error("no wait");
+      const { tenant } = handle.execution;
+      const due: WaitAnswer = { by: "due", principal: null, at: at(9), data: {} };
+      expect(await use().waits.answer(tenant, wait.id, "expired", due, null)).toMatchObject({ accepted: true, wait: { status: "expired" } });
+      expect(await use().waits.answer(tenant, wait.id, "answered", answerOf("late"), null)).toMatchObject({ accepted: false, wait: { status: "expired", answer: due } });
+    });
+
+    test("an unknown wait is undefined, and its message is not sent", async () => {
+      const { handle } = await opened([]);
+      const { tenant, id } = handle.execution;
+      expect(await use().waits.answer(tenant, "nobody", "answered", answerOf("ada"), aMessage({ tenant, id }))).toBeUndefined();
+      expect(await use().waits.get(tenant, "nobody")).toBeUndefined();
+      expect(await use().inbox.list(tenant, id)).toEqual([]);
+    });
+
+    test("a commit withdraws open waits and leaves answered ones", async () => {
+      const { waits: [first, second, third], handle } = await opened([{}, {}, {}]);
+      if (!first || !second || !third) throw new Error("no waits");
+      const { tenant } = handle.execution;
+      await use().waits.answer(tenant, first.id, "answered", answerOf("ada"), null);
+      await use().executions.commit(
+        commitOn(handle, { lastSeq: 4 }, { closeWaits: [{ id: first.id, status: "cancelled" }, { id: second.id, status: "cancelled" }, { id: third.id, status: "expired" }] }),
+      );
+      expect((await use().waits.get(tenant, first.id))?.status).toBe("answered");
+      expect((await use().waits.get(tenant, second.id))?.status).toBe("cancelled");
+      expect((await use().waits.get(tenant, third.id))?.status).toBe("expired");
+      expect(await use().waits.answer(tenant, second.id, "answered", answerOf("late"), null)).toMatchObject({ accepted: false });
+    });
+
+    test("filters and pages fit together", async () => {
+      const tenant = newTenant();
+      const { waits, handle } = await opened(
+        Array.from({ length: 9 }, (_, n): Partial<OpenWait> => ({ id: `w${n}`, createdAt: at(n), kind: n % 2 === 0 ? "approval" : "event" })),
+        tenant,
+      );
+      const { waits: others } = await opened([{ id: "other", createdAt: at(100) }], tenant);
+      await use().waits.answer(tenant, "w0", "answered", answerOf("ada"), null);
+      const ids = async (filter: { kind?: "approval" | "event"; status?: "open" | "answered"; executionId?: string; workflowId?: string }) =>
+        (await allPages((pageToken) => use().waits.list(tenant, { ...filter, pageSize: 2, pageToken }))).map((wait) => wait.id);
+      expect(await ids({})).toEqual(["other", ...waits.map((wait) => wait.id).reverse()]);
+      expect(await ids({ kind: "approval" })).toEqual(["other", "w8", "w6", "w4", "w2", "w0"]);
+      expect(await ids({ kind: "approval", status: "open" })).toEqual(["other", "w8", "w6", "w4", "w2"]);
+      expect(await ids({ status: "answered" })).toEqual(["w0"]);
+      expect(await ids({ executionId: handle.execution.id, kind: "event" })).toEqual(["w7", "w5", "w3", "w1"]);
+      expect(await ids({ executionId: others[0]?.executionId ?? "" })).toEqual(["other"]);
+      expect(await ids({ workflowId: "orders", status: "answered" })).toEqual(["w0"]);
+      expect(await ids({ workflowId: "another" })).toEqual([]);
+    });
+  });
+}
