@@ -23,6 +23,18 @@ export function decisionsSuite(adapter: StoreUnderTest): void {
       expect(await use().decisions.get(newTenant(), "nobody")).toBeUndefined();
     });
 
+    test("listOf gives all records of each execution, oldest first", async () => {
+      const tenant = newTenant();
+      const [first, second] = [await claimed(use(), await start(use(), { tenant }), "a"), await claimed(use(), await start(use(), { tenant }), "a")];
+      const record = (handle: typeof first, id: string, n: number) => aDecision(handle.execution, { id, at: at(n) });
+      await use().executions.commit(commitOn(first, { lastSeq: 3 }, { decisions: [record(first, "d2", 2), record(first, "d1", 1)] }));
+      await use().executions.commit(commitOn(second, { lastSeq: 3 }, { decisions: [record(second, "d3", 3)] }));
+      const listed = await use().decisions.listOf(tenant, [first.execution.id, second.execution.id]);
+      expect(listed.get(first.execution.id)?.map((each) => each.id)).toEqual(["d1", "d2"]);
+      expect(listed.get(second.execution.id)?.map((each) => each.id)).toEqual(["d3"]);
+      expect((await use().decisions.listOf(newTenant(), [first.execution.id])).get(first.execution.id) ?? []).toEqual([]);
+    });
+
     test("lists are newest first, filtered and paged", async () => {
       const tenant = newTenant();
       const first = await claimed(use(), await start(use(), { tenant, workflowId: "a" }), "a");

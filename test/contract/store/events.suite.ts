@@ -40,6 +40,24 @@ export function eventsSuite(adapter: StoreUnderTest): void {
       }
     });
 
+    test("pagesOf gives of each execution what `after` or `before` would", async () => {
+      const tenant = newTenant();
+      const ids: string[] = [];
+      for (const lastSeq of [4, 9, 2]) {
+        const handle = await claimed(use(), await start(use(), { tenant }), "a");
+        if (lastSeq > 2) await use().executions.commit(commitOn(handle, { lastSeq }));
+        ids.push(handle.execution.id);
+      }
+      for (const page of [{ afterSeq: 1, limit: 4 }, { beforeSeq: 7, limit: 4 }, { afterSeq: 0, limit: 100 }]) {
+        const pages = await use().events.pagesOf(tenant, ids, page);
+        for (const id of ids) {
+          const alone = "afterSeq" in page ? use().events.after(tenant, id, page.afterSeq, page.limit) : use().events.before(tenant, id, page.beforeSeq, page.limit);
+          expect(pages.get(id)).toEqual(await alone);
+        }
+      }
+      expect((await use().events.pagesOf(tenant, [], { afterSeq: 0, limit: 5 })).size).toBe(0);
+    });
+
     test("an execution that is not there has no events", async () => {
       expect(await use().events.after(newTenant(), "nobody", 0, 10)).toEqual([]);
       expect(await use().events.before(newTenant(), "nobody", 10, 10)).toEqual([]);

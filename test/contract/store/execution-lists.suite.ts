@@ -51,6 +51,19 @@ export function executionListsSuite(adapter: StoreUnderTest): void {
       expect(await ids({ status: "FAILED" })).toEqual([]);
     });
 
+    test("recentOf gives the newest of each workflow, none for a workflow without any", async () => {
+      const tenant = newTenant();
+      for (let n = 0; n < 5; n += 1) {
+        await start(use(), { tenant, id: `a${n}`, workflowId: "a", createdAt: at(n) });
+        if (n < 2) await start(use(), { tenant, id: `b${n}`, workflowId: "b", createdAt: at(n) });
+      }
+      const recent = await use().executions.recentOf(tenant, ["a", "b", "never"], 3);
+      const ids = Object.fromEntries([...recent].map(([workflowId, executions]) => [workflowId, executions.map((execution) => execution.id)]));
+      expect(ids).toEqual({ a: ["a4", "a3", "a2"], b: ["b1", "b0"] });
+      expect((await use().executions.recentOf(tenant, [], 3)).size).toBe(0);
+      expect((await use().executions.recentOf(newTenant(), ["a"], 3)).size).toBe(0);
+    });
+
     test("a list follows the status", async () => {
       const tenant = newTenant();
       const handle = await claimed(use(), await start(use(), { tenant }), "a");

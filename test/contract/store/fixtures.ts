@@ -59,6 +59,7 @@ export function anExecution(over: Partial<Execution> & { tenant: string }): Exec
     output: null,
     error: null,
     waits: [],
+    isParked: false,
     mailbox: [],
     inFlight: {},
     stepsTaken: 0,

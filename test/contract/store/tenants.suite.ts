@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { ExecutionEvent } from "../../../src/definition/event.ts";
 import { aCheckpointPut, aDecision, aMessage, at, aWait, aWorkflow, claimed, commitOn, newTenant, START, start, watching } from "./fixtures.ts";
 import { sharedStore } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
@@ -104,7 +105,7 @@ export function tenantsSuite(adapter: StoreUnderTest): void {
     test("a watcher hears nothing of the same id in another tenant", async () => {
       const executionId = `e-${randomUUID()}`;
       const [first, second] = [await furnished(executionId), await furnished(executionId)];
-      const foreign = watching((onChange) => use().events.watch(second.tenant, executionId, onChange));
+      const foreign = watching<[ExecutionEvent[]]>((onChange) => use().events.watch(second.tenant, executionId, onChange));
       const own = watching((onChange) => use().events.watch(first.tenant, executionId, onChange));
       const next = await use().executions.commit(commitOn(first.handle, { lastSeq: 4 }));
       await use().executions.commit(commitOn(next, { lastSeq: 5, wakeAt: START }));

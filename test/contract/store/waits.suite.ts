@@ -89,6 +89,20 @@ export function waitsSuite(adapter: StoreUnderTest): void {
       expect(await use().waits.answer(tenant, second.id, "answered", answerOf("late"), null)).toMatchObject({ accepted: false });
     });
 
+    test("listOf gives all waits of a kind, open or not, of each execution, oldest first", async () => {
+      const tenant = newTenant();
+      const first = await opened([{ id: "w2", createdAt: at(2) }, { id: "w1", createdAt: at(1) }, { id: "e", kind: "event" }], tenant);
+      const second = await opened([{ id: "w3" }], tenant);
+      await use().waits.answer(tenant, "w1", "answered", answerOf("ada"), null);
+      const [firstId, secondId] = [first.handle.execution.id, second.handle.execution.id];
+      const listed = await use().waits.listOf(tenant, [firstId, secondId, "nobody"], "approval");
+      const rows = (id: string) => listed.get(id)?.map((wait) => [wait.id, wait.status]);
+      expect(rows(firstId)).toEqual([["w1", "answered"], ["w2", "open"]]);
+      expect(rows(secondId)).toEqual([["w3", "open"]]);
+      expect(listed.get("nobody") ?? []).toEqual([]);
+      expect((await use().waits.listOf(newTenant(), [firstId], "approval")).get(firstId) ?? []).toEqual([]);
+    });
+
     test("filters and pages fit together", async () => {
       const tenant = newTenant();
       const { waits, handle } = await opened(

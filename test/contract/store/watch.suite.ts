@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ExecutionEvent } from "../../../src/definition/event.ts";
 import { aMessage, aWait, claimed, commitOn, newTenant, start, watching } from "./fixtures.ts";
 import { sharedStore, withSecond } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
@@ -23,7 +24,7 @@ export function watchSuite(adapter: StoreUnderTest): void {
       let mine = await claimed(use(), await start(use(), { tenant }), "a");
       let other = await claimed(use(), await start(use(), { tenant }), "a");
       const { id } = mine.execution;
-      const watcher = watching((onChange) => use().events.watch(tenant, id, onChange));
+      const watcher = watching<[ExecutionEvent[]]>((onChange) => use().events.watch(tenant, id, onChange));
       for (let n = 0; n < 5; n += 1) {
         other = await use().executions.commit(commitOn(other, { lastSeq: other.execution.lastSeq + 1 }));
         mine = await use().executions.commit(commitOn(mine, { lastSeq: mine.execution.lastSeq + 2 }));
