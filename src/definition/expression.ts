@@ -1,102 +1,55 @@
 import { SignalboxError } from "../errors.ts";
-import { expressionEnvironment, namesOf } from "./expression-environment.ts";
-import { withBudget } from "./expression-budget.ts";
-import { guardExpression } from "./expression-limits.ts";
-import { jsonOfCel } from "./expression-result.ts";
+import { compileCel } from "./cel/environment.ts";
+import { withBudget } from "./cel/budget.ts";
+import { celFailure } from "./cel/failure.ts";
+import { MAX_SOURCE } from "./cel/limits.ts";
+import { referencesOf, type Reference } from "./cel/nodes.ts";
+import { jsonOfCel } from "./cel/result.ts";
 import type { Json } from "./json.ts";
 
 /** What an expression may look at: input, vars, steps, output, error, trigger, event, item, index, execution. */
 export type Scope = Readonly<Record<string, unknown>>;
 
-/** A parsed CEL expression: parsed once, evaluated often, never looks at anything but its scope. */
+/** A parsed CEL expression: parsed once, evaluated often; looks at nothing but its scope and takes a bounded time. */
 export interface Expression {
   readonly source: string;
   /** Root names it uses. */
   readonly names: ReadonlySet<string>;
   /** The ids of `steps.<id>` it reads, where they are written out. */
   readonly stepIds: ReadonlySet<string>;
-  /** The value as JSON, in bounded time. EXPRESSION_FAILED with the place and, for a missing key, the way to test for it. */
+  /** Every use of a root name with the keys written after it. */
+  readonly references: readonly Reference[];
+  /** The value as JSON. EXPRESSION_FAILED with the place and, for a missing key, how to ask whether it is there. */
   evaluate(scope: Scope): Json;
 }
 
 /**
  * Parses and checks one CEL expression. EXPRESSION_FAILED with `details {expression, line, column, reason}` where it is no
- * expression, uses a name that does not exist, or could run out of bounds.
+ * expression, uses a name that does not exist, or something this service refuses (`cel/limits.ts`).
+ *
+ * @example parseExpression("input.amount > 100 && vars.tier == 'gold'").evaluate({ input, vars })
  */
 export function parseExpression(source: string): Expression {
-  try {
-    const parsed = expressionEnvironment.parse(source);
-    guardExpression(parsed.ast);
-    const checked = parsed.check();
-    if (!checked.valid) throw checked.error;
-    const { names, stepIds } = namesOf(parsed.ast);
-    return {
-      source,
-      names,
-      stepIds,
-      evaluate(scope) {
-        try {
-          return jsonOfCel(withBudget(() => parsed(scope as Record<string, unknown>)));
-        } catch (error) {
-          throw expressionFailed(source, error);
-        }
-      },
-    };
-  } catch (error) {
-    throw expressionFailed(source, error);
+  if (source.length > MAX_SOURCE) {
+    throw new SignalboxError("EXPRESSION_FAILED", `The expression has ${source.length} characters; ${MAX_SOURCE} are allowed.`, {
+      details: { expression: source.slice(0, 200), line: 1, column: 1, reason: "too_long" },
+    });
   }
-}
-
-/** Any failure of CEL as EXPRESSION_FAILED with line and column, both from 1. */
-export function expressionFailed(source: string, error: unknown): SignalboxError {
-  if (error instanceof SignalboxError) return error;
-  const { code, summary, start, end } = celError(error);
-  const { line, column } = placeOf(source, start);
-  const text = hintFor(code, summary, source.slice(start, end));
-  return new SignalboxError("EXPRESSION_FAILED", `${text} (line ${line}, column ${column} of: ${shortened(source)})`, {
-    details: { expression: source, line, column, reason: code },
-    cause: error,
-  });
-}
-
-interface CelFailure {
-  code: string;
-  summary: string;
-  start: number;
-  end: number;
-}
-
-function celError(error: unknown): CelFailure {
-  const { code, summary, message, range } = error as {
-    code?: unknown;
-    summary?: unknown;
-    message?: unknown;
-    range?: { start: number; end: number };
-  };
+  const parsed = locating(source, () => compileCel(source));
+  const references = referencesOf(parsed.ast);
   return {
-    code: typeof code === "string" ? code : "evaluation_error",
-    summary: typeof summary === "string" ? summary : typeof message === "string" ? message : "The expression failed",
-    start: range?.start ?? 0,
-    end: range?.end ?? 0,
+    source,
+    names: new Set(references.map(({ name }) => name)),
+    stepIds: new Set(references.flatMap(({ name, keys }) => (name === "steps" && keys[0] !== undefined ? [keys[0]] : []))),
+    references,
+    evaluate: (scope) => locating(source, () => withBudget(() => jsonOfCel(parsed(scope)))),
   };
 }
 
-function hintFor(code: string, summary: string, excerpt: string): string {
-  switch (code) {
-    case "no_such_key":
-      return `${summary}. Where it may be missing, ask first: has(${excerpt || "path.key"})`;
-    case "no_such_overload":
-      return /string/.test(summary) ? `${summary}. Convert with string(...), int(...) or double(...)` : summary;
-    default:
-      return summary;
+function locating<T>(source: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw celFailure(source, error);
   }
-}
-
-function placeOf(source: string, offset: number): { line: number; column: number } {
-  const before = source.slice(0, offset).split("\n");
-  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
-}
-
-function shortened(source: string): string {
-  return source.length > 200 ? `${source.slice(0, 200)}…` : source;
 }

@@ -1,4 +1,5 @@
 import { SignalboxError } from "../errors.ts";
+import { withBudget } from "./cel/budget.ts";
 import { parseExpression, type Expression, type Scope } from "./expression.ts";
 import type { Json } from "./json.ts";
 import { pointerTo } from "./pointer.ts";
@@ -20,7 +21,8 @@ type Evaluate = (scope: Scope) => Json;
 export function parseTemplate(value: Json): Template {
   const expressions: Expression[] = [];
   const evaluate = read(value, "");
-  return { expressions, evaluate: (scope) => (evaluate === undefined ? value : evaluate(scope)) };
+  if (evaluate === undefined) return { expressions, evaluate: () => value };
+  return { expressions, evaluate: (scope) => withBudget(() => evaluate(scope)) };
 
   /** Undefined where nothing is to be replaced: the value stands for itself. */
   function read(node: Json, pointer: string): Evaluate | undefined {

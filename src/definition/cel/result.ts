@@ -1,5 +1,11 @@
 import { Duration, UnsignedInt } from "@marcbachmann/cel-js/evaluator";
-import type { Json } from "./json.ts";
+import { spend } from "./budget.ts";
+import type { Json } from "../json.ts";
+
+/** Looking at one value of a result takes about an eighth of evaluating a node. */
+const WALK_COST = 1 / 8;
+/** Two hundred copies of a megabyte are a result of 200 MB although no copy was made yet. */
+const LONG_TEXT = 4_096;
 
 /**
  * A CEL value as JSON: integers become numbers, timestamps RFC 3339, durations seconds with unit, bytes base64. Values that came
@@ -9,6 +15,8 @@ import type { Json } from "./json.ts";
 export function jsonOfCel(value: unknown): Json {
   switch (typeof value) {
     case "string":
+      if (value.length > LONG_TEXT) spend(value.length / 64);
+      return value;
     case "boolean":
       return value;
     case "number":
@@ -42,6 +50,7 @@ function structure(value: object): Json {
 }
 
 function list(items: unknown[]): Json {
+  spend(items.length * WALK_COST);
   let copy: Json[] | undefined;
   for (let index = 0; index < items.length; index++) {
     const converted = jsonOfCel(items[index]);
@@ -52,7 +61,9 @@ function list(items: unknown[]): Json {
 
 function record(fields: Record<string, unknown>): Json {
   let copy: { [key: string]: Json } | undefined;
-  for (const key of Object.keys(fields)) {
+  const keys = Object.keys(fields);
+  spend(keys.length * WALK_COST);
+  for (const key of keys) {
     const field = fields[key];
     if (field === undefined) continue;
     const converted = jsonOfCel(field);
