@@ -18,8 +18,17 @@ export interface ModelRequest {
   /** Publishes pieces of the answer as transient token events. */
   stream?: boolean | undefined;
   signal: AbortSignal;
-  /** For the scripted model only: options of a decision, the text of a prompt. */
-  offline?: { options?: { id: string; description: string }[]; state?: Json } | undefined;
+  /** Longest time of the call, milliseconds; 60,000 unless told. STEP_TIMEOUT after it, and a later answer is ignored. */
+  timeoutMs?: number | undefined;
+  /** Waits this long before it calls (a provider's Retry-After), milliseconds; counts against `timeoutMs`. */
+  delayMs?: number | undefined;
+  /** The policy's models; any other one is refused without a call. */
+  allowedModels?: readonly string[] | undefined;
+  /**
+   * For the scripted model only: what a decision is about. `otherwise` is the option taken where no word of the state is found in
+   * any option.
+   */
+  offline?: { options: { id: string; description: string }[]; state: Json; otherwise?: string | undefined } | undefined;
 }
 
 export interface ModelReply {
