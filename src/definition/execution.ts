@@ -83,6 +83,8 @@ export interface Execution {
   output: Json;
   error: ExecutionError | null;
   waits: Wait[];
+  /** True while nothing can go on before one of `waits` is answered. */
+  isParked: boolean;
   /** Events that arrived before a step waits for them. */
   mailbox: SignalMessage[];
   inFlight: Record<string, StepInFlight>;
@@ -97,6 +99,10 @@ export interface Execution {
   leaseUntil: number | null;
   /** Epoch milliseconds from which on somebody should look at this execution: unclaimed, lease over, timer due. Null: nothing to do. */
   wakeAt: number | null;
+  /** When `limits.maxDuration` ends it, epoch milliseconds. */
+  deadlineAt: number | null;
+  /** Ids of the newest signals taken in, so that one sent twice counts once. */
+  seenSignals: string[];
   /** Claims without any progress since; a poison execution is failed at a bound. */
   idleClaims: number;
   parent: { executionId: string; waitId: string } | null;
@@ -126,7 +132,7 @@ export interface InboxMessage {
     | { type: "pause"; reason: string | null }
     | { type: "resume" }
     | { type: "retry"; mode: "retry" | "skip"; output: Json }
-    | { type: "signal"; event: string; data: Json };
+    | { type: "signal"; event: string; data: Json; eventId: string | null };
 }
 
 export const ExecutionInput = z

@@ -23,6 +23,8 @@ export interface Wait {
   dueAt: number | null;
   /** What the step needs again when it goes on: evaluated config, attempt state. Evaluated once, at parking. */
   state: Json;
+  /** True when somebody outside may answer it: there is an `OpenWait` with its id. */
+  isListed: boolean;
   /** Set once somebody or the clock answered; the next invocation hands it to the step. */
   answer: WaitAnswer | null;
 }

@@ -1,0 +1,60 @@
+import { parseExpression, type Scope } from "../definition/expression.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import { SignalboxError } from "../errors.ts";
+import { issuesOfZod } from "../definition/check/zod-issues.ts";
+import type { StepContext } from "../steps/step.ts";
+import { stepEvent } from "./events.ts";
+import { openRoutes } from "./route.ts";
+import type { Visit } from "./visit.ts";
+
+export const SECRET = "[secret]";
+
+/** The capabilities of one attempt. */
+export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
+  const { host, plan, place, scope, workflow } = visit;
+  const { execution } = host;
+  return {
+    config: evaluateConfig(visit),
+    input: plan.input ? plan.input.evaluate(scope) : execution.input,
+    step: plan.step,
+    executionId: execution.id,
+    workflowId: execution.workflowId,
+    workflowVersion: execution.workflowVersion,
+    tenant: execution.tenant,
+    path: place.path,
+    visit: place.visit,
+    attempt: place.attempt,
+    idempotencyKey: `${execution.id}/${place.path}/${place.visit}`,
+    signal,
+    now: () => host.clock.now(),
+    evaluate: (expression, extra) => parseExpression(expression).evaluate(extra ? { ...scope, ...extra } : scope),
+    routes: (outcome) => openRoutes(plan, scope, outcome),
+    state: () => visibleState(scope, workflow.definition.variables),
+    policy: workflow.definition.policy,
+    get models() {
+      return host.models(place, signal);
+    },
+    decisions: {
+      recorded: () => host.decision(place),
+      record: (decision) => host.recordDecision(place, decision),
+    },
+    event: ({ type, summary, data }) => void visit.staged.events.push(stepEvent(visit, type, summary, data)),
+    log: (message, fields = {}) => host.log(message, { ...fields, stepId: place.stepId, visit: place.visit, attempt: place.attempt }),
+  };
+}
+
+/** Config with every `${ }` evaluated, then parsed by the type's schema: an expression may have given something else than it takes. */
+function evaluateConfig({ plan, scope }: Visit): unknown {
+  const evaluated = plan.config.evaluate(scope) as JsonObject;
+  const parsed = plan.type.config.safeParse({ ...evaluated, ...plan.fixedConfig });
+  if (parsed.success) return parsed.data;
+  const issues = issuesOfZod(parsed.error, "/config");
+  throw new SignalboxError("INVALID_INPUT", `The config of step "${plan.step.id}" does not fit: ${issues[0]?.message ?? ""}`, { issues });
+}
+
+function visibleState(scope: Scope, variables: Record<string, { secret: boolean }>): JsonObject {
+  // Scopes are built from JSON alone, see scope.ts.
+  const { input, vars, steps } = scope as { input: Json; vars: JsonObject; steps: JsonObject };
+  const shown = Object.fromEntries(Object.entries(vars).filter(([name]) => variables[name]?.secret !== true));
+  return { input, vars: shown, steps };
+}

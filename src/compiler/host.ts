@@ -1,0 +1,74 @@
+import type { ModelCalls } from "../ai/model-call.ts";
+import type { Decision } from "../definition/decision.ts";
+import type { EventDraft } from "../definition/event.ts";
+import type { Execution, ExecutionError } from "../definition/execution.ts";
+import type { Json } from "../definition/json.ts";
+import type { Wait } from "../definition/wait.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { WaitRequest } from "../steps/step.ts";
+
+/** Where in an execution something happens. */
+export interface StepPlace {
+  stepId: string;
+  /** Region path, null at the root. */
+  branch: string | null;
+  /** Region path + step id. */
+  path: string;
+  visit: number;
+  attempt: number;
+}
+
+/** An event with the moment it happened. */
+export type TimedDraft = EventDraft & { at: string };
+
+/** What a node hands over to be committed together with LangGraph's writes of its task: all of it or nothing. */
+export interface Staged {
+  events: TimedDraft[];
+  /** Steps entered, counted against `limits.maxSteps`. */
+  steps: number;
+  /** Paths of the visits this task finished. */
+  finished: string[];
+  /** Waits this task is done with. */
+  closedWaits: string[];
+  values: { ref: string; value: Json }[];
+  /** Set when the workflow ended with this task. */
+  end?: { output: Json } | undefined;
+}
+
+/** A place that goes on later: because of a wait, a long back-off, or never unless somebody retries. */
+export interface Parking {
+  waitId: string;
+  wait: WaitRequest;
+  staged: Staged;
+  /** Set when the execution fails here; `pause` asks for a person instead of an end. */
+  failure?: { error: ExecutionError; pause: boolean } | undefined;
+}
+
+/** What the compiler needs of the executor; implemented by the session that holds the execution's lease. */
+export interface StepHost {
+  readonly execution: Readonly<Execution>;
+  readonly clock: Clock;
+  /** Aborted on cancel and on loss of the lease, with a SignalboxError as its reason. */
+  readonly signal: AbortSignal;
+  /** The wait this place is parked on, or was until somebody answered. */
+  waitAt(path: string, visit: number): Wait | undefined;
+  /** Attempts that were begun in this visit, before a crash included. */
+  attemptsAt(path: string, visit: number): number;
+  /**
+   * Tells that an attempt with effects begins. Resolves once the claim is durable: until then only pure steps may run, because
+   * another worker may be running them too. Others see the event with the next commit, 25 ms later at the latest.
+   */
+  begin(place: StepPlace, event: TimedDraft): Promise<void>;
+  /** Makes events durable before anything else happens (retry records). */
+  record(events: TimedDraft[]): Promise<void>;
+  stage(taskId: string, staged: Staged): void;
+  /** Registers what the place is parked on; the node then interrupts. */
+  park(place: StepPlace, parking: Parking, interruptId: string): void;
+  /** Large values by reference. */
+  values(refs: readonly string[]): Promise<Map<string, Json>>;
+  models(place: StepPlace, signal: AbortSignal): ModelCalls;
+  decision(place: StepPlace): Promise<Decision | undefined>;
+  recordDecision(place: StepPlace, decision: Decision): Promise<void>;
+  log(message: string, fields: Record<string, unknown>): void;
+}
+

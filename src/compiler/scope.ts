@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import type { Scope } from "../definition/expression.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import type { Execution } from "../definition/execution.ts";
+import { SignalboxError } from "../errors.ts";
+import type { StepHost } from "./host.ts";
+import type { GraphState, Slot } from "./state.ts";
+
+/** Values larger than this travel by reference: every checkpoint would carry them again. 8 KiB, `langgraph.md` §4. */
+export const INLINE_BYTES = 8 * 1_024;
+/** Largest single output. */
+export const MAX_VALUE_BYTES = 4 * 1_024 * 1_024;
+
+/**
+ * The names an expression sees, for one step: the variables and the outputs of the steps it reads, large ones loaded. `fresh` has
+ * large values of this superstep, which the store does not know yet.
+ */
+export async function createScope(
+  host: StepHost,
+  state: GraphState,
+  reads: ReadonlySet<string>,
+  fresh: ReadonlyMap<string, Json> = new Map(),
+): Promise<Scope> {
+  const slots = new Map<string, Slot>();
+  for (const id of reads) {
+    const step = state._steps[id];
+    if (step) slots.set(id, step.o);
+  }
+  const refs = [...slots.values(), ...Object.values(state._vars)].flatMap((slot) => ("r" in slot && !fresh.has(slot.r) ? [slot.r] : []));
+  const loaded = refs.length > 0 ? await host.values(refs) : undefined;
+  const value = (slot: Slot): Json => ("v" in slot ? slot.v : (fresh.get(slot.r) ?? loaded?.get(slot.r) ?? null));
+  const steps: Record<string, JsonObject> = {};
+  for (const id of reads) {
+    const step = state._steps[id];
+    // A step that was not entered yet has an output of null rather than no name: conditions may ask about it.
+    steps[id] = step ? { output: value(step.o), outcome: step.s, visits: step.n } : { output: null, outcome: null, visits: 0 };
+  }
+  const vars: JsonObject = Object.fromEntries(Object.entries(state._vars).map(([name, slot]) => [name, value(slot)]));
+  return { ...executionScope(host.execution), vars, steps };
+}
+
+function executionScope(execution: Readonly<Execution>): Scope {
+  return {
+    input: execution.input,
+    event: execution.trigger.event,
+    trigger: { type: execution.trigger.type, id: execution.trigger.id },
+    execution: {
+      id: execution.id,
+      workflowId: execution.workflowId,
+      workflowVersion: execution.workflowVersion,
+      startedBy: execution.startedBy,
+      createdAt: execution.createdAt,
+    },
+  };
+}
+
+/** A value as it enters the state: inline when small, by reference when large. TOO_LARGE above 4 MiB. */
+export function toSlot(value: Json, values: { ref: string; value: Json }[], what: string): Slot {
+  // A cheap bound first: most outputs are small, and their exact size does not matter.
+  if (value === null || typeof value !== "object") {
+    if (typeof value !== "string" || value.length < INLINE_BYTES / 3) return { v: value };
+  }
+  const text = JSON.stringify(value);
+  if (text.length < INLINE_BYTES / 3) return { v: value };
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= INLINE_BYTES) return { v: value };
+  if (bytes > MAX_VALUE_BYTES) {
+    throw new SignalboxError("TOO_LARGE", `${what} has ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`, { details: { bytes, limit: MAX_VALUE_BYTES } });
+  }
+  const ref = createHash("sha256").update(text).digest("hex").slice(0, 32);
+  values.push({ ref, value });
+  return { r: ref };
+}

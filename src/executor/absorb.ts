@@ -1,0 +1,135 @@
+import type { TimedDraft } from "../compiler/host.ts";
+import type { Execution, InboxMessage, SignalMessage } from "../definition/execution.ts";
+import { TERMINAL_STATUSES } from "../definition/execution.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import type { Wait, WaitAnswer } from "../definition/wait.ts";
+
+const MAX_SEEN_SIGNALS = 200;
+
+/** What the holder of the lease is to do after it took in its mail and looked at the clock. */
+export interface Absorbed {
+  action: "run" | "rest" | "pause" | "cancel" | "expire";
+  /** Why it is paused or cancelled. */
+  reason: string | null;
+  events: TimedDraft[];
+  /** Messages dealt with. */
+  consumed: string[];
+  /** True when a wait was answered, by mail or by the clock. */
+  answered: boolean;
+}
+
+/**
+ * Takes messages and due timers into the record: answers waits, fills the mailbox, turns the status. Changes `draft` and nothing
+ * else, so that everything happens in one commit or not at all.
+ */
+export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: number): Absorbed {
+  const result: Absorbed = { action: "rest", reason: null, events: [], consumed: [], answered: false };
+  const at = new Date(now).toISOString();
+  const isOver = () => TERMINAL_STATUSES.has(draft.status);
+  let wish: "pause" | "cancel" | undefined;
+  for (const { id, principal, at: sentAt, body } of inbox) {
+    result.consumed.push(id);
+    switch (body.type) {
+      case "answer":
+        answerWait(draft, result, body.waitId, { by: "given", principal, at: sentAt, data: body.data });
+        break;
+      case "signal":
+        if (!isOver()) takeSignal(draft, { id: body.eventId ?? id, event: body.event, data: body.data, at: sentAt });
+        break;
+      case "cancel":
+        if (!isOver()) [wish, result.reason] = ["cancel", body.reason];
+        break;
+      case "pause":
+        if (!isOver() && draft.status !== "PAUSED" && wish === undefined) [wish, result.reason] = ["pause", body.reason];
+        break;
+      case "resume":
+        if (wish === "pause") wish = undefined;
+        if (draft.status === "PAUSED") goOn(draft, result, at, { reason: "resume", principal });
+        break;
+      case "retry":
+        if (draft.status === "FAILED") goOn(draft, result, at, { reason: "retry", principal, mode: body.mode, output: body.output });
+        break;
+      default:
+        body satisfies never;
+    }
+  }
+  if (isOver()) return result;
+  if (wish === "cancel") return { ...result, action: "cancel" };
+  if (wish === "pause") return { ...result, action: "pause" };
+  if (draft.status === "PAUSED") return result;
+  if (draft.deadlineAt !== null && draft.deadlineAt <= now) return { ...result, action: "expire" };
+  deliverMailbox(draft, result);
+  for (const wait of draft.waits) {
+    if (wait.answer === null && wait.dueAt !== null && wait.dueAt <= now) {
+      answerWait(draft, result, wait.id, { by: "due", principal: null, at, data: {} });
+    }
+  }
+  const isRunnable = !draft.isParked || draft.waits.some(({ answer }) => answer !== null);
+  return isRunnable ? { ...result, action: "run" } : result;
+}
+
+/** Epoch milliseconds at which a resting execution has something to do by itself. */
+export function nextWakeAt(draft: Execution): number | null {
+  if (draft.status === "PAUSED" || TERMINAL_STATUSES.has(draft.status)) return null;
+  const due = draft.waits.flatMap(({ dueAt, answer }) => (answer === null && dueAt !== null ? [dueAt] : []));
+  if (draft.deadlineAt !== null) due.push(draft.deadlineAt);
+  return due.length > 0 ? Math.min(...due) : null;
+}
+
+function answerWait(draft: Execution, result: Absorbed, waitId: string, answer: WaitAnswer): void {
+  const wait = draft.waits.find(({ id }) => id === waitId);
+  if (!wait || wait.answer !== null) return;
+  wait.answer = answer;
+  result.answered = true;
+  const how = answer.by === "due" ? "its time came" : `answered by ${answer.principal ?? "nobody"}`;
+  result.events.push({
+    at: answer.at,
+    type: "wait.resolved",
+    stepId: wait.stepId,
+    visit: wait.visit,
+    branch: wait.branch,
+    attempt: wait.attempt,
+    summary: `${wait.stepId} goes on: ${how}.`,
+    data: { waitId, kind: wait.kind, by: answer.by, principal: answer.principal },
+  });
+}
+
+/** A paused or failed execution goes on: what it failed at is tried again, or passed over. */
+function goOn(draft: Execution, result: Absorbed, at: string, how: { reason: string; principal: string; mode?: "retry" | "skip"; output?: Json }): void {
+  draft.status = "RUNNING";
+  draft.error = null;
+  draft.endedAt = null;
+  draft.expireAt = null;
+  const data: JsonObject = { reason: how.reason, principal: how.principal, mode: how.mode ?? null };
+  const summary = how.reason === "retry" ? `Tried again by ${how.principal}.` : `Resumed by ${how.principal}.`;
+  result.events.push({ at, type: "execution.resumed", stepId: null, visit: null, branch: null, attempt: null, summary, data });
+  for (const wait of draft.waits.filter(({ kind }) => kind === "failure")) {
+    const answer: JsonObject = { mode: how.mode ?? "retry", output: how.output ?? null };
+    answerWait(draft, result, wait.id, { by: "given", principal: how.principal, at, data: answer });
+  }
+}
+
+function takeSignal(draft: Execution, message: SignalMessage): void {
+  if (draft.seenSignals.includes(message.id)) return;
+  draft.seenSignals = [...draft.seenSignals, message.id].slice(-MAX_SEEN_SIGNALS);
+  draft.mailbox.push(message);
+}
+
+/** Gives each waiting step the oldest event of the name it waits for. */
+function deliverMailbox(draft: Execution, result: Absorbed): void {
+  for (const wait of draft.waits) {
+    const name = eventNameOf(wait);
+    if (name === undefined || wait.answer !== null) continue;
+    const message = draft.mailbox.find(({ event }) => event === name);
+    if (!message) continue;
+    draft.mailbox = draft.mailbox.filter(({ id }) => id !== message.id);
+    answerWait(draft, result, wait.id, { by: "given", principal: null, at: message.at, data: { event: message.event, data: message.data, eventId: message.id } });
+  }
+}
+
+function eventNameOf({ kind, state }: Wait): string | undefined {
+  if (kind !== "event" || state === null || typeof state !== "object" || Array.isArray(state)) return undefined;
+  const { step } = state;
+  if (step === null || typeof step !== "object" || Array.isArray(step)) return undefined;
+  return typeof step?.["event"] === "string" ? step["event"] : undefined;
+}

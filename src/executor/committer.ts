@@ -1,0 +1,151 @@
+import type { TimedDraft } from "../compiler/host.ts";
+import type { Decision } from "../definition/decision.ts";
+import type { ExecutionEvent } from "../definition/event.ts";
+import type { Execution } from "../definition/execution.ts";
+import type { OpenWait } from "../definition/wait.ts";
+import { SignalboxError, toSignalboxError } from "../errors.ts";
+import { isoTime, type Clock } from "../ports/clock.ts";
+import type { CheckpointPut, CheckpointWrites, ExecutionCommit, ExecutionHandle, Store } from "../ports/store.ts";
+
+/** What the next commit will write beside the record. */
+export interface Changes {
+  drafts: TimedDraft[];
+  checkpoints: CheckpointPut[];
+  writes: CheckpointWrites[];
+  decisions: Decision[];
+  openWaits: OpenWait[];
+  closeWaits: ExecutionCommit["closeWaits"];
+  consumed: string[];
+  values: ExecutionCommit["values"];
+}
+
+export interface Committer {
+  readonly pending: Changes;
+  readonly handle: ExecutionHandle;
+  /** Commits what is pending, after whatever commits are under way; calls made meanwhile share one commit. */
+  flush(): Promise<void>;
+  /** The last commit: with what is pending, gives the lease back. `wakeAt` says when somebody should look again. */
+  release(wakeAt: number | null): Promise<ExecutionHandle>;
+  close(): void;
+}
+
+interface CommitterOptions {
+  store: Store;
+  clock: Clock;
+  leaseMs: number;
+  handle: ExecutionHandle;
+  /** Mutated by the session; snapshotted by every commit. */
+  draft: Execution;
+  onLost(error: SignalboxError): void;
+}
+
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 2_000;
+
+/** One writer per execution: numbers events, guards by what it wrote last, renews the lease, and beats when nothing else does. */
+export function createCommitter({ store, clock, leaseMs, handle: first, draft, onLost }: CommitterOptions): Committer {
+  let handle = first;
+  let pending = emptyChanges();
+  let tail: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
+  let released = false;
+  let lost: SignalboxError | undefined;
+  let lastCommitAt = clock.now();
+  let stopBeat = clock.after(leaseMs / 3, beat);
+
+  function beat(): void {
+    if (released || lost) return;
+    stopBeat = clock.after(leaseMs / 3, beat);
+    // A heartbeat that fails is retried by itself and aborts the session when the lease is gone.
+    if (clock.now() - lastCommitAt >= leaseMs / 3 - 10) void enqueue(true).catch(() => {});
+  }
+
+  function enqueue(always: boolean, wakeAt?: number | null): Promise<void> {
+    if (waiting && wakeAt === undefined) return waiting;
+    const turn: Promise<void> = tail.then(async () => {
+      if (waiting === turn) waiting = undefined;
+      await commit(always, wakeAt);
+    });
+    if (wakeAt === undefined) waiting = turn;
+    // The chain itself never breaks: each caller awaits its own turn.
+    tail = turn.catch(() => {});
+    return turn;
+  }
+
+  async function commit(always: boolean, wakeAt: number | null | undefined): Promise<void> {
+    if (lost) throw lost;
+    if (released) return;
+    const changes = pending;
+    const isRelease = wakeAt !== undefined;
+    if (!always && !isRelease && isEmpty(changes)) return;
+    pending = emptyChanges();
+    const { execution } = handle;
+    const leaseUntil = clock.now() + leaseMs;
+    if (changes.checkpoints.length > 0) draft.idleClaims = 0;
+    draft.lastSeq = execution.lastSeq + changes.drafts.length;
+    draft.updatedAt = isoTime(clock);
+    if (isRelease) Object.assign(draft, { owner: null, leaseUntil: null, wakeAt });
+    else Object.assign(draft, { leaseUntil, wakeAt: leaseUntil });
+    const { drafts, ...rest } = changes;
+    const request: ExecutionCommit = {
+      guard: { epoch: execution.epoch, lastSeq: execution.lastSeq, token: handle.token },
+      execution: { ...draft, waits: structuredClone(draft.waits), inFlight: { ...draft.inFlight }, mailbox: [...draft.mailbox], usage: { ...draft.usage } },
+      events: number(drafts, execution.lastSeq),
+      ...rest,
+    };
+    try {
+      handle = await persist(request);
+    } catch (thrown) {
+      lost = toSignalboxError(thrown);
+      onLost(lost);
+      throw lost;
+    }
+    lastCommitAt = clock.now();
+    if (isRelease) released = true;
+  }
+
+  /**
+   * Retries while the store cannot be reached and the lease may still be ours. Safe, because a commit that was applied although
+   * its answer got lost is recognised by its guard (`reliability.md` M1).
+   */
+  async function persist(request: ExecutionCommit): Promise<ExecutionHandle> {
+    const until = (handle.execution.leaseUntil ?? clock.now()) + leaseMs;
+    for (let delay = FIRST_RETRY_MS; ; delay = Math.min(delay * 2, LONGEST_RETRY_MS)) {
+      try {
+        return await store.executions.commit(request);
+      } catch (thrown) {
+        const error = toSignalboxError(thrown);
+        if (error.code !== "UNAVAILABLE" || clock.now() + delay > until) throw error;
+        await new Promise<void>((resolve) => clock.after(delay * (0.5 + Math.random() / 2), resolve));
+      }
+    }
+  }
+
+  return {
+    get pending() {
+      return pending;
+    },
+    get handle() {
+      return handle;
+    },
+    flush: () => enqueue(false),
+    async release(wakeAt) {
+      await enqueue(true, wakeAt);
+      stopBeat();
+      return handle;
+    },
+    close: () => stopBeat(),
+  };
+}
+
+function number(drafts: TimedDraft[], lastSeq: number): ExecutionEvent[] {
+  return drafts.map((draft, index) => ({ seq: lastSeq + index + 1, ...draft }));
+}
+
+function emptyChanges(): Changes {
+  return { drafts: [], checkpoints: [], writes: [], decisions: [], openWaits: [], closeWaits: [], consumed: [], values: [] };
+}
+
+function isEmpty(changes: Changes): boolean {
+  return Object.values(changes).every((list: unknown[]) => list.length === 0);
+}

@@ -1,0 +1,30 @@
+import { createHash } from "node:crypto";
+import type { StepPlace, TimedDraft } from "../compiler/host.ts";
+import type { Decision } from "../definition/decision.ts";
+
+/** The id of a visit's decision: the same after every crash, so that the record answers instead of the model. */
+export function decisionId(executionId: string, place: Pick<StepPlace, "path" | "visit">): string {
+  return createHash("sha256").update(`${executionId}/${place.path}/${place.visit}`).digest("hex").slice(0, 32);
+}
+
+export function recordedEvent(place: StepPlace, decision: Decision, at: string): TimedDraft {
+  const chosen = decision.selected ?? "nothing";
+  return {
+    at,
+    type: "decision.recorded",
+    stepId: place.stepId,
+    visit: place.visit,
+    branch: place.branch,
+    attempt: place.attempt,
+    summary: `${place.stepId} chose ${chosen}${decision.rationale ? `: ${decision.rationale}` : ""}`.slice(0, 400),
+    data: {
+      decisionId: decision.id,
+      selected: decision.selected,
+      source: decision.source,
+      confidence: decision.confidence,
+      rationale: decision.rationale,
+      model: decision.model,
+      offline: decision.offline,
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import { Command, isGraphDrained, RunControl } from "@langchain/langgraph";
+import type { CompiledWorkflow } from "../compiler/compile.ts";
+import type { GraphState, Slot } from "../compiler/state.ts";
+import type { Execution, ExecutionError } from "../definition/execution.ts";
+import { SignalboxError, toSignalboxError } from "../errors.ts";
+import type { Variable } from "../definition/workflow.ts";
+import { isoTime } from "../ports/clock.ts";
+import type { ExecutionHandle, Store } from "../ports/store.ts";
+import { absorb, nextWakeAt, type Absorbed } from "./absorb.ts";
+import type { Session } from "./session.ts";
+import type { SessionSaver } from "./session-saver.ts";
+import { cancel, complete, fail, handOver, ofExecution, park, pause, type Settling } from "./settle.ts";
+
+/** A claimed execution while it runs in this process. */
+export interface Holding {
+  readonly session: Session;
+  /** Looks at the mail; called on every hint for the execution. */
+  poke(): Promise<void>;
+  /** True when mail was taken in too late for the last commit: somebody must look again. */
+  readonly hasLeftovers: boolean;
+  /** Asks to stop at the next superstep and to hand the execution over. */
+  drain(): void;
+  /** Stops steps that are at work now; whoever takes over repeats them with the same idempotency key. */
+  interrupt(): void;
+  /** Runs until the execution ends, rests or is handed over. LEASE_LOST where somebody else owns it now. */
+  run(absorbed: Absorbed): Promise<ExecutionHandle>;
+}
+
+interface HoldOptions {
+  session: Session;
+  workflow: CompiledWorkflow;
+  saver: SessionSaver;
+  store: Store;
+  /** True when its claims never led to a checkpoint: it seems to kill its workers. */
+  isPoison: boolean;
+}
+
+/** LangGraph's own bound on supersteps is per invocation; ours are `limits.maxSteps` and `maxVisits`. */
+const NO_RECURSION_LIMIT = 1_000_000;
+
+export function holdExecution({ session, workflow: { plan, graph }, saver, store, isPoison }: HoldOptions): Holding {
+  const { draft, clock } = session;
+  let control = new RunControl();
+  let wish: { action: "pause" | "cancel"; reason: string | null } | undefined;
+  let isDraining = false;
+  let isOver = false;
+  let looking: Promise<void> = Promise.resolve();
+
+  function take({ action, reason, events, consumed, answered }: Absorbed): void {
+    session.committer.pending.drafts.push(...events);
+    session.committer.pending.consumed.push(...consumed);
+    if (action === "cancel") {
+      wish = { action, reason };
+      session.abort(new SignalboxError("CANCELLED", reason ?? undefined));
+    } else if (action === "pause") {
+      wish ??= { action, reason };
+      control.requestDrain("pause");
+    } else if (answered) control.requestDrain("answer");
+  }
+
+  async function look(): Promise<void> {
+    if (isOver || session.signal.aborted) return;
+    const inbox = await store.inbox.list(draft.tenant, draft.id);
+    const fresh = inbox.filter(({ id }) => !session.committer.pending.consumed.includes(id));
+    if (fresh.length > 0 && !isOver) take(absorb(draft, fresh, clock.now()));
+  }
+
+  async function run(absorbed: Absorbed): Promise<ExecutionHandle> {
+    const stopTimer = draft.deadlineAt === null ? () => {} : clock.after(draft.deadlineAt - clock.now(), () => session.abort(overtime()));
+    const stopWatching = watchLater();
+    try {
+      if (absorbed.action === "run") announce(session);
+      session.committer.pending.drafts.push(...absorbed.events);
+      session.committer.pending.consumed.push(...absorbed.consumed);
+      if (isPoison) return await fail({ session, plan, state: undefined }, errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")));
+      return absorbed.action === "run" ? await runUntilSettled() : await settleResting(absorbed);
+    } finally {
+      isOver = true;
+      stopTimer();
+      stopWatching();
+      session.close();
+    }
+  }
+
+  /** A short execution is over before anybody can write to it: only what lasts is watched for mail of other processes. */
+  function watchLater(): () => void {
+    let stop = () => {};
+    const cancelTimer = clock.after(250, () => {
+      stop = store.inbox.watch(draft.tenant, draft.id, () => void holding.poke());
+      void holding.poke();
+    });
+    return () => {
+      cancelTimer();
+      stop();
+    };
+  }
+
+  async function settleResting({ action, reason }: Absorbed): Promise<ExecutionHandle> {
+    const settling: Settling = { session, plan, state: undefined };
+    if (action === "cancel") return await cancel(settling, reason);
+    if (action === "pause") return await pause(settling, reason);
+    if (action === "expire") return await fail(settling, errorOf(overtime()));
+    return await session.committer.release(nextWakeAt(draft));
+  }
+
+  async function runUntilSettled(): Promise<ExecutionHandle> {
+    for (;;) {
+      control = new RunControl();
+      if (isDraining) control.requestDrain("shutdown");
+      const outcome = await invoke();
+      await looking;
+      const settled = await settle(outcome);
+      if (settled) return settled;
+      // An answer came while another branch was still at work: what is pending must be readable before the graph goes on.
+      await session.flush();
+    }
+  }
+
+  async function invoke(): Promise<{ state?: GraphState; error?: unknown }> {
+    const config = {
+      configurable: { thread_id: session.id },
+      durability: "sync" as const,
+      recursionLimit: NO_RECURSION_LIMIT,
+      signal: session.signal,
+      control,
+    };
+    try {
+      // With `streamMode: values`, the default, a run returns the state of its channels.
+      return { state: (await graph.invoke(await graphInput(), config)) as unknown as GraphState };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  async function graphInput(): Promise<Command | Partial<GraphState> | null> {
+    const answered = draft.waits.filter(({ answer }) => answer !== null);
+    // Always by id, always an object: an unkeyed resume answers every interrupt, a falsy one is refused (`langgraph.md` §1.4).
+    if (answered.length > 0) return new Command({ resume: Object.fromEntries(answered.map(({ interruptId, answer }) => [interruptId, { answer }])) });
+    const hasCheckpoint = (await saver.getTuple({ configurable: { thread_id: session.id, checkpoint_ns: "" } })) !== undefined;
+    return hasCheckpoint ? null : { _vars: initialVariables(draft, plan.definition.variables) };
+  }
+
+  async function settle({ state, error }: { state?: GraphState; error?: unknown }): Promise<ExecutionHandle | undefined> {
+    const settling: Settling = { session, plan, state };
+    if (session.signal.aborted) {
+      const reason = toSignalboxError(session.signal.reason);
+      if (wish?.action === "cancel") return await cancel(settling, wish.reason);
+      if (reason.code === "MAX_DURATION_EXCEEDED") return await fail(settling, errorOf(reason));
+      if (reason.code === "UNAVAILABLE" && isDraining) return await handOver(session);
+      throw reason;
+    }
+    if (session.ended) return await complete(settling, session.ended.output);
+    if (session.failure) return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
+    if (error !== undefined && !isGraphDrained(error)) {
+      session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      return await fail(settling, errorOf(toSignalboxError(error)));
+    }
+    if (wish?.action === "pause") return await pause(settling, wish.reason);
+    if (isDraining) return await handOver(session);
+    if (error !== undefined) return undefined;
+    if (draft.waits.some(({ answer }) => answer !== null)) return undefined;
+    if (draft.waits.length > 0) return await park(settling);
+    return await fail(settling, errorOf(new SignalboxError("INTERNAL", "The graph stopped without an end.")));
+  }
+
+  const holding: Holding = {
+    session,
+    poke() {
+      // One look after the other: two must not absorb the same message.
+      looking = looking.then(look).catch((error: unknown) => session.log("reading the inbox failed", { error: String(error) }));
+      return looking;
+    },
+    get hasLeftovers() {
+      return session.committer.pending.consumed.length > 0;
+    },
+    drain() {
+      isDraining = true;
+      control.requestDrain("shutdown");
+    },
+    interrupt: () => session.abort(new SignalboxError("UNAVAILABLE", "The worker is shutting down.")),
+    run,
+  };
+  return holding;
+}
+
+function announce(session: Session): void {
+  const { draft } = session;
+  draft.isParked = false;
+  session.event(ofExecution("execution.claimed", `Claimed by ${draft.owner ?? ""}.`, { worker: draft.owner, epoch: draft.epoch }));
+  if (draft.startedAt !== null) return;
+  draft.startedAt = isoTime(session.clock);
+  draft.status = "RUNNING";
+  session.event(ofExecution("execution.started", "Started.", {}));
+}
+
+/** The definition's defaults under what the start request gave. */
+function initialVariables(draft: Execution, declared: Record<string, Variable>): Record<string, Slot> {
+  const defaults = Object.entries(declared).map(([name, { default: value }]): [string, Slot] => [name, { v: value ?? null }]);
+  const given = Object.entries(draft.initialVariables).map(([name, value]): [string, Slot] => [name, { v: value }]);
+  return Object.fromEntries([...defaults, ...given]);
+}
+
+function overtime(): SignalboxError {
+  return new SignalboxError("MAX_DURATION_EXCEEDED");
+}
+
+function errorOf(error: SignalboxError): ExecutionError {
+  return { code: error.code, message: error.message, stepId: null, visit: null, path: null, retryable: error.retryable };
+}

@@ -1,0 +1,74 @@
+import type { RunnableConfig } from "@langchain/core/runnables";
+import {
+  BaseCheckpointSaver,
+  type ChannelVersions,
+  type Checkpoint,
+  type CheckpointListOptions,
+  type CheckpointMetadata,
+  type CheckpointTuple,
+  type PendingWrite,
+} from "@langchain/langgraph-checkpoint";
+import { SignalboxError } from "../errors.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * LangGraph's checkpointer during execution: writes go to the session that holds the lease and become part of its fenced commits;
+ * reads go to the store's own saver. A thread without a session is refused: whoever lost the lease cannot write.
+ */
+export class SessionSaver extends BaseCheckpointSaver {
+  readonly #saver: BaseCheckpointSaver;
+  readonly #sessions: ReadonlyMap<string, Session>;
+
+  constructor(saver: BaseCheckpointSaver, sessions: ReadonlyMap<string, Session>) {
+    super();
+    this.#saver = saver;
+    this.#sessions = sessions;
+  }
+
+  override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
+    const session = this.#session(config);
+    // Nothing was ever written by an execution that is claimed for the first time: no read.
+    if (!session.mayHaveCheckpoints) return undefined;
+    return await this.#saver.getTuple(withTenant(config, session));
+  }
+
+  override async *list(config: RunnableConfig, options?: CheckpointListOptions): AsyncGenerator<CheckpointTuple> {
+    yield* this.#saver.list(withTenant(config, this.#session(config)), options);
+  }
+
+  override async put(
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    newVersions: ChannelVersions,
+  ): Promise<RunnableConfig> {
+    const session = this.#session(config);
+    const ns = namespaceOf(config);
+    const parentId = config.configurable?.["checkpoint_id"];
+    await session.put(ns, typeof parentId === "string" ? parentId : null, checkpoint, metadata, newVersions);
+    return { configurable: { thread_id: session.id, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
+  }
+
+  override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
+    const checkpointId = String(config.configurable?.["checkpoint_id"]);
+    await this.#session(config).putWrites(namespaceOf(config), checkpointId, taskId, writes);
+  }
+
+  override async deleteThread(): Promise<void> {
+    throw new SignalboxError("INTERNAL", "Executions are deleted by retention, never through the graph.");
+  }
+
+  #session(config: RunnableConfig): Session {
+    const session = this.#sessions.get(String(config.configurable?.["thread_id"]));
+    if (!session) throw new SignalboxError("LEASE_LOST");
+    return session;
+  }
+}
+
+function namespaceOf(config: RunnableConfig): string {
+  return String(config.configurable?.["checkpoint_ns"] ?? "");
+}
+
+function withTenant(config: RunnableConfig, session: Session): RunnableConfig {
+  return { ...config, configurable: { ...config.configurable, tenant: session.execution.tenant } };
+}

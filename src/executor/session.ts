@@ -1,0 +1,206 @@
+import type { Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
+import type { ModelCalls } from "../ai/model-call.ts";
+import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
+import type { Decision } from "../definition/decision.ts";
+import type { Execution } from "../definition/execution.ts";
+import type { Json } from "../definition/json.ts";
+import type { Wait } from "../definition/wait.ts";
+import { SignalboxError } from "../errors.ts";
+import { isoTime, type Clock } from "../ports/clock.ts";
+import type { ExecutionHandle, Store } from "../ports/store.ts";
+import { createCommitter, type Committer } from "./committer.ts";
+import { decisionId, recordedEvent } from "./decision-events.ts";
+import { openWaitOf, waitingEvent } from "./waiting.ts";
+
+/** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
+const LAZY_FLUSH_MS = 25;
+
+export interface SessionOptions {
+  /** The record the claim is based on. */
+  handle: ExecutionHandle;
+  /** The record as claimed: epoch + 1, this owner, messages absorbed. Owned by the session from here on. */
+  draft: Execution;
+  store: Store;
+  clock: Clock;
+  leaseMs: number;
+  modelsFor(session: Session, place: StepPlace, signal: AbortSignal): ModelCalls;
+  log(message: string, fields: Record<string, unknown>): void;
+}
+
+/**
+ * One holding of an execution's lease: collects what nodes and LangGraph want written and turns it into fenced commits, one per
+ * superstep. Everything a commit says about the execution is decided here, from `execution`.
+ */
+export interface Session extends StepHost {
+  readonly id: string;
+  /** The record as it will be with the next commit. */
+  readonly draft: Execution;
+  readonly failure: Parking["failure"];
+  readonly ended: { output: Json } | undefined;
+  readonly committer: Committer;
+  /** False while no checkpoint of this execution can exist. */
+  readonly mayHaveCheckpoints: boolean;
+  abort(reason: SignalboxError): void;
+  /** Stamps and adds an event of the execution itself. */
+  event(draft: Omit<TimedDraft, "at">): void;
+  /** Writes what is pending; resolves when it is durable. LEASE_LOST ends the session. */
+  flush(): Promise<void>;
+  /** LangGraph's checkpoint of a finished superstep, with everything staged by its tasks. */
+  put(ns: string, parentId: string | null, checkpoint: Checkpoint, metadata: CheckpointMetadata, newVersions: ChannelVersions): Promise<void>;
+  putWrites(ns: string, checkpointId: string, taskId: string, writes: PendingWrite[]): Promise<void>;
+  /** Stops heartbeats and timers. */
+  close(): void;
+}
+
+export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, log }: SessionOptions): Session {
+  const controller = new AbortController();
+  const staged = new Map<string, Staged>();
+  const loadedValues = new Map<string, Json>();
+  const committer: Committer = createCommitter({
+    store,
+    clock,
+    leaseMs,
+    handle,
+    draft,
+    onLost: (error) => controller.abort(error),
+  });
+  let failure: Parking["failure"];
+  let ended: { output: Json } | undefined;
+  let cancelLazyFlush: (() => void) | undefined;
+
+  function flushSoon(ms: number): void {
+    cancelLazyFlush ??= clock.after(ms, () => {
+      cancelLazyFlush = undefined;
+      // A lost lease aborts the session by itself; whoever awaits the next flush hears of it too.
+      void committer.flush().catch(() => {});
+    });
+  }
+
+  function flush(): Promise<void> {
+    cancelLazyFlush?.();
+    cancelLazyFlush = undefined;
+    return committer.flush();
+  }
+
+  function apply(changes: Staged): void {
+    committer.pending.drafts.push(...changes.events);
+    committer.pending.values.push(...changes.values);
+    for (const { ref, value } of changes.values) loadedValues.set(ref, value);
+    draft.stepsTaken += changes.steps;
+    for (const path of changes.finished) delete draft.inFlight[path];
+    closeWaits(changes.closedWaits);
+    if (changes.end) ended = changes.end;
+  }
+
+  function closeWaits(ids: readonly string[]): void {
+    if (ids.length > 0) draft.waits = draft.waits.filter(({ id }) => !ids.includes(id));
+  }
+
+  const session: Session = {
+    id: handle.execution.id,
+    execution: draft,
+    draft,
+    clock,
+    signal: controller.signal,
+    committer,
+    get failure() {
+      return failure;
+    },
+    get ended() {
+      return ended;
+    },
+    get mayHaveCheckpoints() {
+      return draft.epoch > 1 || committer.handle.execution.epoch === draft.epoch;
+    },
+    abort: (reason) => controller.abort(reason),
+    event: (event) => void committer.pending.drafts.push({ ...event, at: isoTime(clock) }),
+    flush,
+    log: (message, fields) => log(message, { executionId: draft.id, workflowId: draft.workflowId, ...fields }),
+
+    waitAt: (path, visit) => draft.waits.find((wait) => wait.path === path && wait.visit === visit),
+    attemptsAt(path, visit) {
+      const inFlight = draft.inFlight[path];
+      return inFlight?.visit === visit ? inFlight.attempt : 0;
+    },
+    async begin(place, event) {
+      committer.pending.drafts.push(event);
+      draft.inFlight[place.path] = { stepId: place.stepId, visit: place.visit, attempt: place.attempt, startedAt: event.at };
+      const isClaimDurable = committer.handle.execution.epoch === draft.epoch;
+      if (isClaimDurable) flushSoon(LAZY_FLUSH_MS);
+      else await flush();
+    },
+    async record(events) {
+      committer.pending.drafts.push(...events);
+      await flush();
+    },
+    stage: (taskId, changes) => void staged.set(taskId, changes),
+    park(place, parking, interruptId) {
+      const wait: Wait = {
+        id: parking.waitId,
+        kind: parking.wait.kind,
+        stepId: place.stepId,
+        path: place.path,
+        branch: place.branch,
+        visit: place.visit,
+        attempt: place.attempt,
+        interruptId,
+        since: isoTime(clock),
+        dueAt: parking.wait.dueAt,
+        state: parking.wait.state,
+        isListed: parking.wait.open !== undefined,
+        answer: null,
+      };
+      const previous = session.waitAt(place.path, place.visit);
+      if (previous) closeWaits([previous.id]);
+      delete draft.inFlight[place.path];
+      apply(parking.staged);
+      draft.waits.push(wait);
+      if (parking.failure) failure ??= parking.failure;
+      else committer.pending.drafts.push(waitingEvent(wait, place, parking));
+      const open = openWaitOf(draft, wait, parking);
+      if (open) committer.pending.openWaits.push(open);
+      flushSoon(LAZY_FLUSH_MS);
+    },
+    async values(refs) {
+      const missing = refs.filter((ref) => !loadedValues.has(ref));
+      if (missing.length > 0) {
+        for (const [ref, value] of await store.events.values(draft.tenant, draft.id, missing)) loadedValues.set(ref, value);
+      }
+      return loadedValues;
+    },
+    models: (place, signal) => modelsFor(session, place, signal),
+    decision: (place) => store.decisions.get(draft.tenant, decisionId(draft.id, place)),
+    async recordDecision(place, decision) {
+      committer.pending.decisions.push(decision);
+      committer.pending.drafts.push(recordedEvent(place, decision, isoTime(clock)));
+      await flush();
+    },
+
+    async put(ns, parentId, checkpoint, metadata, newVersions) {
+      const writes = committer.pending.writes.filter((entry) => entry.ns === ns && entry.checkpointId === parentId);
+      // The checkpoint holds what the writes of its parent led to, and both are in one commit: the writes would never be read.
+      committer.pending.writes = committer.pending.writes.filter((entry) => !writes.includes(entry));
+      committer.pending.checkpoints.push({ ns, parentId, checkpoint, metadata, newVersions });
+      // The input is in the execution record, and the end is committed by whoever finishes the execution: neither needs an fsync of its own.
+      if (metadata.source === "input" || ended) return;
+      await flush();
+    },
+    async putWrites(ns, checkpointId, taskId, writes) {
+      const changes = staged.get(taskId);
+      staged.delete(taskId);
+      if (changes) apply(changes);
+      committer.pending.writes.push({ ns, checkpointId, taskId, writes });
+      if (!changes) return;
+      // A lone task's checkpoint follows in the same turn of the event loop and takes the writes along; beside a slower sibling
+      // no checkpoint comes, and what is finished must not be lost.
+      setImmediate(() => {
+        if (committer.pending.writes.some((entry) => entry.taskId === taskId) && !ended) flushSoon(0);
+      });
+    },
+    close() {
+      cancelLazyFlush?.();
+      committer.close();
+    },
+  };
+  return session;
+}

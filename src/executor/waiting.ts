@@ -1,0 +1,53 @@
+import type { Parking, StepPlace, TimedDraft } from "../compiler/host.ts";
+import type { Execution } from "../definition/execution.ts";
+import type { OpenWait, Wait } from "../definition/wait.ts";
+
+/** The record outsiders list and answer, for a wait that has any. */
+export function openWaitOf(execution: Execution, wait: Wait, { wait: request }: Parking): OpenWait | undefined {
+  if (!request.open) return undefined;
+  return {
+    id: wait.id,
+    tenant: execution.tenant,
+    executionId: execution.id,
+    workflowId: execution.workflowId,
+    kind: wait.kind,
+    stepId: wait.stepId,
+    path: wait.path,
+    visit: wait.visit,
+    status: "open",
+    title: request.open.title,
+    request: request.open.request,
+    createdAt: wait.since,
+    expiresAt: dueTime(wait),
+    answer: null,
+  };
+}
+
+export function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Parking): TimedDraft {
+  const expiresAt = dueTime(wait);
+  return {
+    at: wait.since,
+    type: "step.waiting",
+    stepId: place.stepId,
+    visit: place.visit,
+    branch: place.branch,
+    attempt: place.attempt,
+    summary: `${place.stepId} waits for ${WORDS[wait.kind]}${expiresAt === null ? "" : ` until ${expiresAt}`}.`,
+    data: { waitId: wait.id, kind: wait.kind, expiresAt, ...(request.open ? { title: request.open.title } : {}) },
+  };
+}
+
+const WORDS: Record<Wait["kind"], string> = {
+  timer: "a timer",
+  approval: "an approval",
+  event: "an event",
+  child: "a child execution",
+  task: "a worker",
+  effect: "word about an effect",
+  failure: "a retry",
+};
+
+/** When a wait ends by itself, RFC 3339. */
+export function dueTime(wait: Wait): string | null {
+  return wait.dueAt === null ? null : new Date(wait.dueAt).toISOString();
+}

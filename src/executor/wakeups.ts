@@ -1,0 +1,30 @@
+import type { Clock } from "../ports/clock.ts";
+import type { WorkHint } from "../ports/queue.ts";
+
+/** Timers of this process for what is due soon, so that a local delay is not a sweep late. Bounded by the horizon. */
+export interface Wakeups {
+  /** Wakes at `at` (epoch ms) when that is within the horizon; later ones are left to the sweeper. */
+  at(at: number, hint: WorkHint): void;
+  clear(): void;
+}
+
+export function createWakeups({ clock, horizonMs, wake }: { clock: Clock; horizonMs: number; wake(hint: WorkHint): void }): Wakeups {
+  const timers = new Map<string, { at: number; cancel: () => void }>();
+  return {
+    at(at, hint) {
+      if (at - clock.now() > horizonMs) return;
+      const present = timers.get(hint.executionId);
+      if (present && present.at <= at) return;
+      present?.cancel();
+      const cancel = clock.after(Math.max(0, at - clock.now()), () => {
+        timers.delete(hint.executionId);
+        wake(hint);
+      });
+      timers.set(hint.executionId, { at, cancel });
+    },
+    clear() {
+      for (const { cancel } of timers.values()) cancel();
+      timers.clear();
+    },
+  };
+}

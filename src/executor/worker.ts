@@ -1,0 +1,171 @@
+import type { ModelCalls } from "../ai/model-call.ts";
+import type { CompiledWorkflow } from "../compiler/compile.ts";
+import type { StepPlace } from "../compiler/host.ts";
+import { TERMINAL_STATUSES, type Execution } from "../definition/execution.ts";
+import { toSignalboxError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { WorkHint } from "../ports/queue.ts";
+import type { ExecutionHandle, Store } from "../ports/store.ts";
+import { absorb, nextWakeAt } from "./absorb.ts";
+import { expireListedWaits } from "./expire.ts";
+import { holdExecution, type Holding } from "./hold.ts";
+import { createSession, type Session } from "./session.ts";
+import type { SessionSaver } from "./session-saver.ts";
+import { createWakeups, type Wakeups } from "./wakeups.ts";
+
+/** Claims in a row without a checkpoint between them after which an execution is taken to kill its workers. */
+const MAX_IDLE_CLAIMS = 20;
+
+export interface WorkerOptions {
+  id: string;
+  store: Store;
+  clock: Clock;
+  sessions: Map<string, Session>;
+  saver: SessionSaver;
+  /** Executions that run at once. */
+  concurrency: number;
+  leaseMs: number;
+  /** Waits that end within this are timed in process; the sweeper knows the rest, milliseconds. */
+  horizonMs: number;
+  compiled(execution: Execution): Promise<CompiledWorkflow>;
+  modelsFor(session: Session, place: StepPlace, signal: AbortSignal): ModelCalls;
+  log(message: string, fields: Record<string, unknown>): void;
+}
+
+export interface Worker {
+  readonly id: string;
+  /** Takes a hint: claims and runs the execution when there is something to do. Never rejects. */
+  take(hint: WorkHint): void;
+  /** Looks at an execution whose owner is dead as if its lease were over. */
+  takeOver(hint: WorkHint, deadOwner: string): void;
+  readonly wakeups: Wakeups;
+  readonly running: number;
+  readonly queued: number;
+  /** Resolves when nothing runs and nothing is queued: for tests and for draining. */
+  idle(): Promise<void>;
+  /** Stops taking; lets steps reach a checkpoint for `graceMs`, then interrupts them; hands everything over. */
+  drain(graceMs: number): Promise<void>;
+}
+
+export function createWorker(options: WorkerOptions): Worker {
+  const { id, store, clock, sessions, saver, concurrency, leaseMs, log } = options;
+  const holdings = new Map<string, Holding>();
+  const claiming = new Set<string>();
+  /** Hinted while its claim was under way. */
+  const again = new Map<string, WorkHint>();
+  const backlog = new Map<string, WorkHint>();
+  const deadOwners = new Set<string>();
+  let idleCallbacks: (() => void)[] = [];
+  let isStopped = false;
+
+  const wakeups = createWakeups({ clock, horizonMs: options.horizonMs, wake: take });
+
+  function take(hint: WorkHint): void {
+    const { executionId } = hint;
+    if (isStopped) return;
+    const holding = holdings.get(executionId);
+    if (holding) void holding.poke();
+    else if (claiming.has(executionId)) again.set(executionId, { ...hint, handle: undefined });
+    else if (claiming.size >= concurrency) backlog.set(executionId, hint);
+    else begin(hint);
+  }
+
+  function begin(hint: WorkHint): void {
+    const { executionId } = hint;
+    claiming.add(executionId);
+    void work(hint)
+      .catch((error: unknown) => report(hint, error))
+      .finally(() => {
+        claiming.delete(executionId);
+        const repeat = again.get(executionId);
+        again.delete(executionId);
+        if (repeat) take(repeat);
+        beginNext();
+      });
+  }
+
+  function beginNext(): void {
+    for (const [executionId, hint] of backlog) {
+      if (claiming.size >= concurrency || isStopped) return;
+      backlog.delete(executionId);
+      begin(hint);
+    }
+    if (claiming.size > 0) return;
+    for (const resolve of idleCallbacks) resolve();
+    idleCallbacks = [];
+  }
+
+  function report({ executionId }: WorkHint, thrown: unknown): void {
+    const error = toSignalboxError(thrown);
+    // Somebody else was quicker, or the store is away: the sweeper comes back to it.
+    const fields = { executionId, code: error.code, error: error.code === "INTERNAL" && thrown instanceof Error ? thrown.stack : error.message };
+    log(error.code === "LEASE_LOST" ? "lease lost" : "execution left alone", fields);
+  }
+
+  async function work(hint: WorkHint): Promise<void> {
+    const handle = hint.handle ?? (await store.executions.get(hint.tenant, hint.executionId));
+    if (!handle || handle.execution.schema !== 1 || isLeased(handle.execution)) return;
+    const isNew = handle.execution.epoch === 0 && hint.handle !== undefined;
+    let inbox = isNew ? [] : await store.inbox.list(hint.tenant, hint.executionId);
+    if (TERMINAL_STATUSES.has(handle.execution.status) && inbox.length === 0) return;
+    const now = clock.now();
+    if (!(await expireListedWaits(store, handle.execution, now))) inbox = await store.inbox.list(hint.tenant, hint.executionId);
+    const draft = structuredClone(handle.execution);
+    const absorbed = absorb(draft, inbox, now);
+    const isNothing = absorbed.action === "rest" && absorbed.consumed.length === 0;
+    if (isNothing && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
+    Object.assign(draft, { epoch: draft.epoch + 1, owner: id, leaseUntil: now + leaseMs, idleClaims: draft.idleClaims + 1 });
+    const workflow = await options.compiled(draft);
+    const session = createSession({ handle, draft, store, clock, leaseMs, modelsFor: options.modelsFor, log });
+    const holding = holdExecution({ session, workflow, saver, store, isPoison: draft.idleClaims > MAX_IDLE_CLAIMS });
+    sessions.set(session.id, session);
+    holdings.set(session.id, holding);
+    try {
+      schedule(await holding.run(absorbed));
+    } finally {
+      sessions.delete(session.id);
+      holdings.delete(session.id);
+      if (holding.hasLeftovers) again.set(session.id, { tenant: hint.tenant, executionId: hint.executionId });
+    }
+  }
+
+  function isLeased({ owner, leaseUntil }: Execution): boolean {
+    return owner !== null && owner !== id && !deadOwners.has(owner) && leaseUntil !== null && leaseUntil > clock.now();
+  }
+
+  function schedule({ execution }: ExecutionHandle): void {
+    if (execution.wakeAt !== null) wakeups.at(execution.wakeAt, { tenant: execution.tenant, executionId: execution.id });
+  }
+
+  function idle(): Promise<void> {
+    return claiming.size === 0 ? Promise.resolve() : new Promise((resolve) => idleCallbacks.push(resolve));
+  }
+
+  return {
+    id,
+    take,
+    takeOver(hint, owner) {
+      deadOwners.add(owner);
+      take(hint);
+    },
+    wakeups,
+    get running() {
+      return holdings.size;
+    },
+    get queued() {
+      return backlog.size;
+    },
+    idle,
+    async drain(graceMs) {
+      isStopped = true;
+      wakeups.clear();
+      backlog.clear();
+      for (const holding of holdings.values()) holding.drain();
+      const cancelTimer = clock.after(graceMs, () => {
+        for (const holding of holdings.values()) holding.interrupt();
+      });
+      await idle();
+      cancelTimer();
+    },
+  };
+}
