@@ -1,8 +1,11 @@
+import assert from "node:assert/strict";
 import { describe, expect, test } from "vitest";
 import type { Json, JsonObject } from "../../../src/definition/json.ts";
 import { aCheckpointPut, aDecision, aMessage, anEvent, aWait, aWorkflow, claimed, commitOn, newTenant, start } from "./fixtures.ts";
 import { sharedStore } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
+
+// assert.deepEqual and not toStrictEqual, which takes a key "constructor" for the class.
 
 /** Parsed, not written down: a literal `__proto__` would set the prototype instead of a key. */
 const ODD = JSON.parse(`{
@@ -38,15 +41,15 @@ export function oddDataSuite(adapter: StoreUnderTest): void {
         }),
       );
       await use().inbox.send(message);
-      expect((await use().executions.get(tenant, id))?.execution).toStrictEqual(next.execution);
-      expect(next.execution.input).toStrictEqual(ODD);
-      expect(await use().events.after(tenant, id, 2, 1)).toStrictEqual([event]);
-      expect((await use().events.values(tenant, id, ["odd"])).get("odd")).toStrictEqual(ODD);
-      expect(await use().waits.get(tenant, wait.id)).toStrictEqual(wait);
-      expect(await use().decisions.get(tenant, decision.id)).toStrictEqual(decision);
-      expect(await use().inbox.list(tenant, id)).toStrictEqual([message]);
+      assert.deepEqual((await use().executions.get(tenant, id))?.execution, next.execution);
+      assert.deepEqual(next.execution.input, ODD);
+      assert.deepEqual(await use().events.after(tenant, id, 2, 1), [event]);
+      assert.deepEqual((await use().events.values(tenant, id, ["odd"])).get("odd"), ODD);
+      assert.deepEqual(await use().waits.get(tenant, wait.id), wait);
+      assert.deepEqual(await use().decisions.get(tenant, decision.id), decision);
+      assert.deepEqual(await use().inbox.list(tenant, id), [message]);
       const tuple = await use().checkpointer.getTuple({ configurable: { tenant, thread_id: id, checkpoint_ns: "" } });
-      expect(tuple?.checkpoint.channel_values).toStrictEqual({ _vars: ODD });
+      assert.deepEqual(tuple?.checkpoint.channel_values, { _vars: ODD });
       const stored = (await use().executions.get(tenant, id))?.execution.input ?? {};
       expect(Object.hasOwn(stored, "__proto__")).toBe(true);
       expect(({} as { polluted?: true }).polluted).toBeUndefined();
@@ -56,7 +59,7 @@ export function oddDataSuite(adapter: StoreUnderTest): void {
       const workflow = aWorkflow({ tenant: newTenant() });
       const odd = { ...workflow, definition: { ...workflow.definition, input: ODD } };
       await use().workflows.create(odd);
-      expect(await use().workflows.get(odd.tenant, odd.id)).toStrictEqual(odd);
+      assert.deepEqual(await use().workflows.get(odd.tenant, odd.id), odd);
     });
 
     test("strange ids are ids like others", async () => {
