@@ -10,6 +10,7 @@ export const ERRORS = {
   UNAUTHENTICATED: { status: 401, retryable: false, title: "No valid credentials" },
   FORBIDDEN: { status: 403, retryable: false, title: "The principal may not do this" },
   NOT_FOUND: { status: 404, retryable: false, title: "There is no such thing" },
+  METHOD_NOT_ALLOWED: { status: 405, retryable: false, title: "The path does not take this method" },
   CONFLICT: { status: 409, retryable: false, title: "The request does not fit the present state" },
   ALREADY_DECIDED: { status: 409, retryable: false, title: "Somebody decided this first" },
   WORKFLOW_NOT_ACTIVE: { status: 409, retryable: false, title: "The workflow is not active" },
