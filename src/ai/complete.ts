@@ -48,7 +48,13 @@ export async function complete(handle: ModelHandle, request: ModelRequest, optio
   if (request.signal.aborted) throw abortedError(request.signal);
   const deadline = new AbortController();
   const cancelDeadline = clock.after(timeoutMs, () => {
-    deadline.abort(modelError("timeout", `${handle.reference} did not answer within ${timeoutMs} ms.`, { code: "STEP_TIMEOUT", model: handle.reference, timeoutMs }));
+    deadline.abort(
+      modelError("timeout", `${handle.reference} did not answer within ${timeoutMs} ms.`, {
+        code: "STEP_TIMEOUT",
+        model: handle.reference,
+        timeoutMs,
+      }),
+    );
   });
   const signal = AbortSignal.any([request.signal, deadline.signal]);
   try {
@@ -94,7 +100,11 @@ function whole({ reference }: ModelHandle, message: AIMessage): Answer {
   };
 }
 
-async function streamed({ reference, schemaBy }: ModelHandle, chunks: AsyncIterable<AIMessageChunk>, onPiece: (text: string) => void): Promise<Answer> {
+async function streamed(
+  { reference, schemaBy }: ModelHandle,
+  chunks: AsyncIterable<AIMessageChunk>,
+  onPiece: (text: string) => void,
+): Promise<Answer> {
   const answer: Answer = { text: "", finishReason: null, refusal: null, toolCalls: [], usage: undefined };
   let bytes = 0;
   for await (const chunk of chunks) {
@@ -127,12 +137,26 @@ function refusalOf(message: AIMessage | AIMessageChunk): string | null {
   return typeof refusal === "string" && refusal !== "" ? refusal : null;
 }
 
-function measured(answer: Answer, handle: ModelHandle, request: ModelRequest, latencyMs: number, prices: CompleteOptions["prices"]): ModelReply {
+function measured(
+  answer: Answer,
+  handle: ModelHandle,
+  request: ModelRequest,
+  latencyMs: number,
+  prices: CompleteOptions["prices"],
+): ModelReply {
   const { usage, ...said } = answer;
   const tokensIn = usage?.input_tokens ?? Math.ceil(JSON.stringify(request.messages).length / CHARACTERS_PER_TOKEN);
   const tokensOut = usage?.output_tokens ?? Math.ceil(said.text.length / CHARACTERS_PER_TOKEN);
   const { reference: model, offline } = handle;
-  return { ...said, model, offline, tokensIn, tokensOut, costUsd: offline ? 0 : costUsd(model, { tokensIn, tokensOut }, prices), latencyMs };
+  return {
+    ...said,
+    model,
+    offline,
+    tokensIn,
+    tokensOut,
+    costUsd: offline ? 0 : costUsd(model, { tokensIn, tokensOut }, prices),
+    latencyMs,
+  };
 }
 
 function responseFormat({ name, schema }: NonNullable<ModelRequest["schema"]>): JsonObject {

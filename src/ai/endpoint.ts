@@ -24,7 +24,10 @@ export function createEndpointFetch(model: string): typeof fetch {
     const text = await reach(model, init?.signal, () => readCapped(model, response));
     if (!response.ok) return new Response(text, { status: response.status, headers });
     if (!/[/+]json$/.test(mediaType)) {
-      throw modelError("invalid", `The endpoint of ${model} answered with ${mediaType || "no content type"} instead of JSON.`, { model, mediaType });
+      throw modelError("invalid", `The endpoint of ${model} answered with ${mediaType || "no content type"} instead of JSON.`, {
+        model,
+        mediaType,
+      });
     }
     if (!asksForStream(init?.body)) return new Response(text, { status: response.status, headers });
     headers.set("content-type", "text/event-stream");

@@ -9,7 +9,9 @@ const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 
 /** The sentences that say most of what a text says, in its own words and order; the same for the same text. */
 export function extractOf(text: string): string {
-  const sentences = [...segmenter.segment(text.trim().replace(INSTRUCTION, "").slice(0, 20_000))].map(({ segment }) => segment.replaceAll(/\s+/g, " ").trim()).filter(Boolean);
+  const sentences = [...segmenter.segment(text.trim().replace(INSTRUCTION, "").slice(0, 20_000))]
+    .map(({ segment }) => segment.replaceAll(/\s+/g, " ").trim())
+    .filter(Boolean);
   const wordsIn = sentences.map((sentence) => new Set(wordsOf(sentence).map(({ stem }) => stem)));
   const spread = new Map<string, number>();
   for (const words of wordsIn) for (const word of words) spread.set(word, (spread.get(word) ?? 0) + 1);

@@ -62,7 +62,8 @@ export function networkError(model: string, code: string, cause: unknown): Signa
 /** What is wrong with an answer that did arrive; undefined where it may be used. */
 export function replyFault(reply: ModelReply): { kind: ModelFault; message: string } | undefined {
   if (reply.refusal !== null) return { kind: "refused", message: `The model refused: ${reply.refusal.slice(0, 500)}` };
-  if (reply.finishReason === "content_filter") return { kind: "content_filter", message: "The provider's content filter held the answer back." };
+  if (reply.finishReason === "content_filter")
+    return { kind: "content_filter", message: "The provider's content filter held the answer back." };
   if (reply.toolCalls.length > 0) {
     return { kind: "tool_call", message: `The model called ${reply.toolCalls.slice(0, 5).join(", ").slice(0, 200)} instead of answering.` };
   }
@@ -76,7 +77,8 @@ function httpError(answered: Record<string, unknown>, model: string, now: number
   const facts = { model, status, reason, cause };
   // Azure's gateway says so by a 400 instead of by finish_reason.
   if (reason === "content_filter") return modelError("content_filter", "The provider's content filter refused the prompt.", facts);
-  if (reason === "insufficient_quota") return modelError("not_configured", `The account behind ${model} has no quota left.`, { ...facts, code: "MODEL_NOT_CONFIGURED" });
+  if (reason === "insufficient_quota")
+    return modelError("not_configured", `The account behind ${model} has no quota left.`, { ...facts, code: "MODEL_NOT_CONFIGURED" });
   if (status === 429) {
     return modelError("rate_limited", `${model} is rate limited.`, { ...facts, retryAfterMs: retryAfterMs(answered["headers"], now) });
   }
@@ -107,5 +109,7 @@ function causes(thrown: unknown): Record<string, unknown>[] {
 
 /** The error of an aborted call: the reason where it is one of ours (cancel, lease, step timeout), else CANCELLED. */
 export function abortedError(signal: AbortSignal): SignalboxError {
-  return signal.reason instanceof SignalboxError ? signal.reason : new SignalboxError("CANCELLED", ERRORS.CANCELLED.title, { cause: signal.reason });
+  return signal.reason instanceof SignalboxError
+    ? signal.reason
+    : new SignalboxError("CANCELLED", ERRORS.CANCELLED.title, { cause: signal.reason });
 }

@@ -77,7 +77,10 @@ export function createModels(options: ModelsOptions = {}): Models {
       const handle = await resolve(request.model);
       const { allowedModels } = request;
       if (allowedModels && !allowedModels.includes(handle.reference) && !allowedModels.includes(request.model)) {
-        throw modelError("not_allowed", `The policy does not allow the model ${handle.reference}.`, { code: "MODEL_NOT_CONFIGURED", model: handle.reference });
+        throw modelError("not_allowed", `The policy does not allow the model ${handle.reference}.`, {
+          code: "MODEL_NOT_CONFIGURED",
+          model: handle.reference,
+        });
       }
       const call = () => complete(handle, request, { clock, prices, onPiece });
       return handle.offline ? call() : circuitOf(handle.reference).through(call);
@@ -88,9 +91,13 @@ export function createModels(options: ModelsOptions = {}): Models {
 async function makeHandle(reference: string, options: ModelsOptions): Promise<ModelHandle> {
   const [, provider, model] = /^([a-z][a-z0-9_-]*):(.+)$/s.exec(reference) ?? [];
   if (provider === undefined || model === undefined) {
-    throw notConfigured(reference, `"${reference.slice(0, 100)}" names no model; write provider:model, such as openai:gpt-4o-mini or ${OFFLINE_MODEL}.`);
+    throw notConfigured(
+      reference,
+      `"${reference.slice(0, 100)}" names no model; write provider:model, such as openai:gpt-4o-mini or ${OFFLINE_MODEL}.`,
+    );
   }
-  if (provider === "scripted") return { reference, chat: await scripted(reference, model, options.scripts ?? {}), offline: true, schemaBy: "response_format" };
+  if (provider === "scripted")
+    return { reference, chat: await scripted(reference, model, options.scripts ?? {}), offline: true, schemaBy: "response_format" };
   if (isEndpoint(provider)) {
     const { baseUrl, needsKey } = ENDPOINTS[provider];
     const given = options[provider] ?? {};

@@ -20,7 +20,8 @@ class OpenAIChat extends ChatOpenAICompletions {
     const parameters = super.invocationParams(options, extra);
     const { temperature, maxTokens } = (options ?? {}) as { temperature?: number; maxTokens?: number };
     // Models that reason take no temperature, and count their reasoning against another limit.
-    if ("max_completion_tokens" in parameters) return { ...parameters, ...(maxTokens !== undefined && { max_completion_tokens: maxTokens }) };
+    if ("max_completion_tokens" in parameters)
+      return { ...parameters, ...(maxTokens !== undefined && { max_completion_tokens: maxTokens }) };
     return { ...parameters, ...(temperature !== undefined && { temperature }), ...(maxTokens !== undefined && { max_tokens: maxTokens }) };
   }
 
@@ -50,7 +51,12 @@ class OpenAIChat extends ChatOpenAICompletions {
 }
 
 /** A chat model behind an endpoint that speaks OpenAI's protocol. Never retries; never waits longer than its caller. */
-export function createOpenAIChat(options: { reference: string; model: string; baseUrl: string; apiKey: string | undefined }): BaseChatModel {
+export function createOpenAIChat(options: {
+  reference: string;
+  model: string;
+  baseUrl: string;
+  apiKey: string | undefined;
+}): BaseChatModel {
   return new OpenAIChat({
     model: options.model,
     // The client insists on a key; endpoints without one ignore it.

@@ -19,7 +19,11 @@ const PRICES: Readonly<Record<string, Price>> = {
 const DATE_SUFFIX = /-\d{4}-\d{2}-\d{2}$/;
 
 /** What a call cost, US dollars; 0 where the price is not known. */
-export function costUsd(model: string, usage: { tokensIn: number; tokensOut: number }, prices: Readonly<Record<string, Price>> = {}): number {
+export function costUsd(
+  model: string,
+  usage: { tokensIn: number; tokensOut: number },
+  prices: Readonly<Record<string, Price>> = {},
+): number {
   const undated = model.replace(DATE_SUFFIX, "");
   const price = prices[model] ?? prices[undated] ?? PRICES[undated];
   return price ? (usage.tokensIn * price.in + usage.tokensOut * price.out) / 1_000_000 : 0;

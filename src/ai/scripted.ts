@@ -97,7 +97,13 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
     const { tool_calls, ...markings } = this.#markings(messages, said);
     const last = new AIMessageChunk({
       content: "",
-      tool_call_chunks: tool_calls.map(({ name, args, id }, index) => ({ name, args: JSON.stringify(args), id, index, type: "tool_call_chunk" })),
+      tool_call_chunks: tool_calls.map(({ name, args, id }, index) => ({
+        name,
+        args: JSON.stringify(args),
+        id,
+        index,
+        type: "tool_call_chunk",
+      })),
     });
     yield new ChatGenerationChunk({ text: "", message: Object.assign(last, markings) });
   }
@@ -123,27 +129,46 @@ export class ScriptedChatModel extends BaseChatModel<ScriptedCallOptions> {
     const tokensIn = said.usage?.in ?? Math.ceil(messages.reduce((sum, { text }) => sum + text.length, 0) / CHARACTERS_PER_TOKEN);
     const tokensOut = said.usage?.out ?? Math.ceil((said.text ?? "").length / CHARACTERS_PER_TOKEN);
     return {
-      response_metadata: { model_name: this.model, offline: true, finish_reason: said.finishReason ?? (said.toolCalls ? "tool_calls" : "stop") },
+      response_metadata: {
+        model_name: this.model,
+        offline: true,
+        finish_reason: said.finishReason ?? (said.toolCalls ? "tool_calls" : "stop"),
+      },
       additional_kwargs,
       usage_metadata: { input_tokens: tokensIn, output_tokens: tokensOut, total_tokens: tokensIn + tokensOut },
-      tool_calls: (said.toolCalls ?? []).map(({ name, args = {} }, index) => ({ name, args, id: `call_${index}`, type: "tool_call" as const })),
+      tool_calls: (said.toolCalls ?? []).map(({ name, args = {} }, index) => ({
+        name,
+        args,
+        id: `call_${index}`,
+        type: "tool_call" as const,
+      })),
     };
   }
 }
 
 /** The script of `scripted:offline`. */
 function answerOffline({ text, schema, offline }: ScriptRequest): string {
-  if (!schema) return extractOf(text);
+  if (!schema) return extractOf(text) || "(There was no text to extract from.)";
   const value = valueFromWords(schema, text);
   if (!offline || typeof value !== "object" || value === null || Array.isArray(value)) return JSON.stringify(value);
   const { id, confidence, rationale } = decideOffline(offline);
   return JSON.stringify({ ...value, choice: id, confidence, rationale, ...("event" in value && { event: null }) });
 }
 
-function decideOffline({ options, state, otherwise }: NonNullable<ModelRequest["offline"]>): { id: string; confidence: number; rationale: string } {
-  const { index, confidence, matched } = chooseByWords(textOf(state), options.map(({ description }) => description));
+function decideOffline({ options, state, otherwise }: NonNullable<ModelRequest["offline"]>): {
+  id: string;
+  confidence: number;
+  rationale: string;
+} {
+  const { index, confidence, matched } = chooseByWords(
+    textOf(state),
+    options.map(({ description }) => description),
+  );
   if (matched.length > 0) {
-    const words = matched.slice(0, MATCHES_TOLD).map((word) => `"${word}"`).join(", ");
+    const words = matched
+      .slice(0, MATCHES_TOLD)
+      .map((word) => `"${word}"`)
+      .join(", ");
     return { id: options[index]?.id ?? "", confidence, rationale: `Offline, by matching words: ${words}.` };
   }
   const taken = options.find(({ id }) => id === otherwise) ?? options[0];

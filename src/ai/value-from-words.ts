@@ -24,7 +24,8 @@ function fill(given: unknown, place: Place): Json {
   if (schema["const"] !== undefined) return schema["const"];
   if (Array.isArray(schema["enum"]) && schema["enum"].length > 0) return chosen(schema["enum"], place.text);
   for (const keyword of ["anyOf", "oneOf"] as const) {
-    const [first] = (Array.isArray(schema[keyword]) ? schema[keyword] : []).filter((option) => resolved(option, place.root)["type"] !== "null");
+    const options = Array.isArray(schema[keyword]) ? schema[keyword] : [];
+    const first = options.find((option) => resolved(option, place.root)["type"] !== "null");
     if (first !== undefined) return fill(first, { ...place, depth: place.depth + 1 });
   }
   if (Array.isArray(schema["allOf"])) return fill(Object.assign({}, ...schema["allOf"].map((part) => resolved(part, place.root))), place);
@@ -49,7 +50,10 @@ function resolved(given: unknown, root: JsonObject): JsonObject {
   let schema = isObject(given) ? given : {};
   for (let hops = 0; typeof schema["$ref"] === "string" && hops < MAX_DEPTH; hops += 1) {
     const keys = schema["$ref"].replace(/^#\/?/, "").split("/").filter(Boolean);
-    const target = keys.reduce<unknown>((at, key) => (isObject(at) ? at[key.replaceAll("~1", "/").replaceAll("~0", "~")] : undefined), root);
+    const target = keys.reduce<unknown>(
+      (at, key) => (isObject(at) ? at[key.replaceAll("~1", "/").replaceAll("~0", "~")] : undefined),
+      root,
+    );
     schema = isObject(target) ? target : {};
   }
   return schema;
@@ -92,8 +96,18 @@ function arrayOf(schema: JsonObject, place: Place): Json {
 function numberOf(schema: JsonObject, { text }: Place): number {
   const isWhole = typeOf(schema) === "integer";
   const found = Number(/-?\d+(?:\.\d+)?/.exec(text)?.[0] ?? 0);
-  const least = typeof schema["minimum"] === "number" ? schema["minimum"] : typeof schema["exclusiveMinimum"] === "number" ? schema["exclusiveMinimum"] + (isWhole ? 1 : 1e-6) : -Infinity;
-  const most = typeof schema["maximum"] === "number" ? schema["maximum"] : typeof schema["exclusiveMaximum"] === "number" ? schema["exclusiveMaximum"] - (isWhole ? 1 : 1e-6) : Infinity;
+  const least =
+    typeof schema["minimum"] === "number"
+      ? schema["minimum"]
+      : typeof schema["exclusiveMinimum"] === "number"
+        ? schema["exclusiveMinimum"] + (isWhole ? 1 : 1e-6)
+        : -Infinity;
+  const most =
+    typeof schema["maximum"] === "number"
+      ? schema["maximum"]
+      : typeof schema["exclusiveMaximum"] === "number"
+        ? schema["exclusiveMaximum"] - (isWhole ? 1 : 1e-6)
+        : Infinity;
   const step = typeof schema["multipleOf"] === "number" ? schema["multipleOf"] : isWhole ? 1 : 0;
   const bounded = Math.min(Math.max(found, least), most);
   return step > 0 ? Math.min(Math.max(Math.round(bounded / step), Math.ceil(least / step)), Math.floor(most / step)) * step : bounded;

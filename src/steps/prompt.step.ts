@@ -1,0 +1,127 @@
+import type { BaseMessageLike } from "@langchain/core/messages";
+import { z } from "zod";
+import { modelError, replyFault } from "../ai/failure.ts";
+import type { ModelReply } from "../ai/model-call.ts";
+import { ModelReference } from "../ai/model-reference.ts";
+import { Duration, durationMs } from "../definition/duration.ts";
+import { compileInputSchema } from "../definition/input-schema.ts";
+import { JsonRecord, JsonValue, type Json, type JsonObject } from "../definition/json.ts";
+import { defineStep, type StepContext } from "./step.ts";
+
+const MAX_QUOTED_ANSWER = 8_000;
+const MAX_PROBLEMS_TOLD = 5;
+
+const Config = z.strictObject({
+  model: ModelReference.default("default").describe("`provider:model`, or `default`"),
+  prompt: JsonValue.optional().describe("The user message; what is no text is sent as JSON"),
+  system: JsonValue.optional().describe("The system message"),
+  messages: z
+    .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: JsonValue }))
+    .max(200)
+    .optional()
+    .describe("A conversation, between `system` and `prompt`"),
+  responseSchema: JsonRecord.optional().describe("JSON Schema of the answer; the output then has `json`"),
+  temperature: z.number().min(0).max(2).optional(),
+  maxTokens: z.number().int().min(1).max(1_000_000).optional(),
+  stream: z.boolean().default(true).describe("Publish the answer's pieces while they come"),
+  timeout: Duration.optional().describe("For one call; 60s unless told"),
+});
+type PromptConfig = z.infer<typeof Config>;
+
+export default defineStep({
+  type: "prompt",
+  aliases: ["prompt_execution"],
+  title: "Prompt",
+  description: "Asks a model for a text, or for JSON of a schema.",
+  group: "AI",
+  config: Config,
+  literal: ["/responseSchema"],
+  check: ({ prompt, messages }) =>
+    prompt === undefined && (messages ?? []).length === 0
+      ? [{ code: "MISSING_FIELD", pointer: "/config/prompt", message: "There is nothing to ask.", hint: "Write prompt, or messages." }]
+      : [],
+
+  async run(context) {
+    const { responseSchema } = context.config;
+    const messages = messagesOf(context.config);
+    const reply = await ask(context, messages);
+    if (!responseSchema) return { kind: "done", output: outputOf(reply, usageOf(reply)) };
+
+    const answer = readJson(reply, responseSchema);
+    if ("json" in answer) return { kind: "done", output: { ...outputOf(reply, usageOf(reply)), json: answer.json } };
+    context.log("The answer does not fit its schema; asking once more.", { model: reply.model });
+    const repaired = await ask(context, [...messages, ...complaint(reply, answer.problem)]);
+    const second = readJson(repaired, responseSchema);
+    if ("json" in second) return { kind: "done", output: { ...outputOf(repaired, usageOf(reply, repaired)), json: second.json } };
+    throw modelError("invalid", `${repaired.model} gave no answer that fits the schema: ${second.problem}`, { model: repaired.model });
+  },
+});
+
+function messagesOf({ system, messages = [], prompt }: PromptConfig): BaseMessageLike[] {
+  return [
+    ...(system === undefined ? [] : [["system", textOf(system)] as const]),
+    ...messages.map(({ role, content }) => [role, textOf(content)] as const),
+    ...(prompt === undefined ? [] : [["user", textOf(prompt)] as const]),
+  ].map(([role, content]): BaseMessageLike => [role, content]);
+}
+
+/** `${ vars.order }` may be an object; a model reads text. */
+function textOf(content: Json): string {
+  return typeof content === "string" ? content : JSON.stringify(content, null, 2);
+}
+
+async function ask({ config, policy, models, signal }: StepContext<PromptConfig>, messages: BaseMessageLike[]): Promise<ModelReply> {
+  const { model, responseSchema, temperature, maxTokens, stream, timeout } = config;
+  const reply = await models.complete({
+    model,
+    messages,
+    schema: responseSchema && { name: "answer", schema: responseSchema },
+    temperature,
+    maxTokens,
+    stream,
+    timeoutMs: timeout === undefined ? undefined : durationMs(timeout),
+    allowedModels: policy?.allowedModels,
+    signal,
+  });
+  const fault = replyFault(reply);
+  // A text that was cut may still be of use, and the output says that it was; JSON that was cut is none.
+  if (fault && (fault.kind !== "length" || responseSchema)) throw modelError(fault.kind, fault.message, { model: reply.model });
+  if (!responseSchema && reply.text.trim() === "")
+    throw modelError("invalid", `${reply.model} answered with an empty text.`, { model: reply.model });
+  return reply;
+}
+
+function readJson({ text }: ModelReply, schema: JsonObject): { json: Json } | { problem: string } {
+  let json: Json;
+  try {
+    json = JSON.parse(text) as Json;
+  } catch {
+    return { problem: "It is not JSON; write no prose and no code fence around it." };
+  }
+  const issues = compileInputSchema(schema)(json);
+  if (issues.length === 0) return { json };
+  return {
+    problem: issues
+      .slice(0, MAX_PROBLEMS_TOLD)
+      .map(({ pointer, message }) => `${pointer.replace(/^\/input/, "") || "/"}: ${message}`)
+      .join("; "),
+  };
+}
+
+function complaint({ text }: ModelReply, problem: string): BaseMessageLike[] {
+  return [
+    ["assistant", text.slice(0, MAX_QUOTED_ANSWER).toWellFormed() || "(empty)"],
+    ["user", `That answer cannot be used. ${problem} Answer again with JSON of the schema and nothing else.`],
+  ];
+}
+
+function usageOf(...replies: ModelReply[]): { tokensIn: number; tokensOut: number } {
+  return {
+    tokensIn: replies.reduce((sum, { tokensIn }) => sum + tokensIn, 0),
+    tokensOut: replies.reduce((sum, { tokensOut }) => sum + tokensOut, 0),
+  };
+}
+
+function outputOf({ text, model, offline, finishReason }: ModelReply, usage: { tokensIn: number; tokensOut: number }): JsonObject {
+  return { text, model, offline, finishReason, ...usage };
+}
