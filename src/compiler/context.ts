@@ -32,7 +32,7 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
     state: () => visibleState(scope, workflow.definition.variables),
     policy: workflow.definition.policy,
     get models() {
-      return host.models(place, signal);
+      return host.models(place);
     },
     decisions: {
       recorded: () => host.decision(place),

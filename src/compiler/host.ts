@@ -66,7 +66,7 @@ export interface StepHost {
   park(place: StepPlace, parking: Parking, interruptId: string): void;
   /** Large values by reference. */
   values(refs: readonly string[]): Promise<Map<string, Json>>;
-  models(place: StepPlace, signal: AbortSignal): ModelCalls;
+  models(place: StepPlace): ModelCalls;
   decision(place: StepPlace): Promise<Decision | undefined>;
   recordDecision(place: StepPlace, decision: Decision): Promise<void>;
   log(message: string, fields: Record<string, unknown>): void;

@@ -23,7 +23,7 @@ export interface SessionOptions {
   store: Store;
   clock: Clock;
   leaseMs: number;
-  modelsFor(session: Session, place: StepPlace, signal: AbortSignal): ModelCalls;
+  modelsFor(session: Session, place: StepPlace): ModelCalls;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -168,7 +168,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       }
       return loadedValues;
     },
-    models: (place, signal) => modelsFor(session, place, signal),
+    models: (place) => modelsFor(session, place),
     decision: (place) => store.decisions.get(draft.tenant, decisionId(draft.id, place)),
     async recordDecision(place, decision) {
       committer.pending.decisions.push(decision);

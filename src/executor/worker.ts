@@ -2,6 +2,7 @@ import type { ModelCalls } from "../ai/model-call.ts";
 import type { CompiledWorkflow } from "../compiler/compile.ts";
 import type { StepPlace } from "../compiler/host.ts";
 import { TERMINAL_STATUSES, type Execution } from "../definition/execution.ts";
+import type { Limits } from "../definition/workflow.ts";
 import { toSignalboxError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { WorkHint } from "../ports/queue.ts";
@@ -28,7 +29,7 @@ export interface WorkerOptions {
   /** Waits that end within this are timed in process; the sweeper knows the rest, milliseconds. */
   horizonMs: number;
   compiled(execution: Execution): Promise<CompiledWorkflow>;
-  modelsFor(session: Session, place: StepPlace, signal: AbortSignal): ModelCalls;
+  modelsFor(session: Session, place: StepPlace, limits: Limits | undefined): ModelCalls;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -116,7 +117,7 @@ export function createWorker(options: WorkerOptions): Worker {
     if (isNothing && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
     Object.assign(draft, { epoch: draft.epoch + 1, owner: id, leaseUntil: now + leaseMs, idleClaims: draft.idleClaims + 1 });
     const workflow = await options.compiled(draft);
-    const session = createSession({ handle, draft, store, clock, leaseMs, modelsFor: options.modelsFor, log });
+    const session = createSession({ handle, draft, store, clock, leaseMs, modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits), log });
     const holding = holdExecution({ session, workflow, saver, store, isPoison: draft.idleClaims > MAX_IDLE_CLAIMS });
     sessions.set(session.id, session);
     holdings.set(session.id, holding);

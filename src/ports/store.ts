@@ -70,7 +70,7 @@ export interface ExecutionStore {
    */
   commit(commit: ExecutionCommit): Promise<ExecutionHandle>;
   /** Executions with `wakeAt <= now`, earliest first, over all tenants. */
-  due(now: number, limit: number): Promise<ExecutionRef[]>;
+  due(now: number, limit: number): Promise<(ExecutionRef & { wakeAt: number })[]>;
   /**
    * Owners of live leases that are provably gone, so that recovery need not wait for the lease to end. Only an adapter that can
    * prove it (one machine) answers with any.

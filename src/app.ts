@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { FastifyInstance } from "fastify";
+import { createLocalQueue } from "./adapters/local/queue.ts";
+import { openStore } from "./adapters/open.ts";
+import { createModels, type ModelsOptions } from "./ai/models.ts";
+import { createServer } from "./api/server.ts";
+import type { Config } from "./config.ts";
+import { createCompiled } from "./executor/compiled.ts";
+import { createExecutor } from "./executor/create-executor.ts";
+import type { Executor } from "./executor/executor.ts";
+import { createModelCalls } from "./executor/model-calls.ts";
+import { SessionSaver } from "./executor/session-saver.ts";
+import type { Session } from "./executor/session.ts";
+import { startSweeper, type Sweeper } from "./executor/sweeper.ts";
+import { createTokenHub } from "./executor/tokens.ts";
+import { createWorker, type Worker } from "./executor/worker.ts";
+import { notFound } from "./errors.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { systemClock, type Clock } from "./ports/clock.ts";
+import type { Store } from "./ports/store.ts";
+import { loadStepTypes } from "./registry.ts";
+import { createWorkflowManager, type WorkflowManager } from "./workflows/manager.ts";
+
+export interface App extends AsyncDisposable {
+  config: Config;
+  server: FastifyInstance;
+  executor: Executor;
+  workflows: WorkflowManager;
+  store: Store;
+  /** Undefined in the role `api`. */
+  worker: Worker | undefined;
+  sweeper: Sweeper | undefined;
+  logger: Logger;
+  /** Ends everything in order: no new work, steps to a checkpoint, sockets, store. */
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  config: Config;
+  clock?: Clock;
+  /** Programs of `scripted:<name>` models and prices, for tests and for operators who embed the service. */
+  models?: Pick<ModelsOptions, "scripts" | "prices">;
+}
+
+/** The composition root: the only place that names drivers and wires everything. Opens the store; does not listen yet. */
+export async function createApp({ config, clock = systemClock, models: modelOptions }: AppOptions): Promise<App> {
+  const logger = createLogger(config.SIGNALBOX_LOG);
+  const log = (message: string, fields: Record<string, unknown>) => logger.info(fields, message);
+  // Names the process in leases: readable for operators, unique over restarts and pods.
+  const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const stepTypes = await loadStepTypes({ folder: config.SIGNALBOX_STEPS });
+  const store = await openStore(config.SIGNALBOX_STORE, { ownerId: workerId, clock });
+  const queue = createLocalQueue();
+  const tokens = createTokenHub();
+  const models = createModels({
+    default: config.SIGNALBOX_MODEL,
+    openai: { apiKey: config.OPENAI_API_KEY, baseUrl: config.OPENAI_BASE_URL },
+    clock,
+    ...modelOptions,
+  });
+  const executor = createExecutor({ store, queue, clock, tokens });
+  const workflows = createWorkflowManager({ store, stepTypes, clock });
+
+  const sessions = new Map<string, Session>();
+  const saver = new SessionSaver(store.checkpointer, sessions);
+  const hostOf = (threadId: string) => {
+    const session = sessions.get(threadId);
+    if (!session) throw notFound("session", threadId);
+    return session;
+  };
+  const compiled = createCompiled({ store, stepTypes, saver, hostOf });
+  const worker =
+    config.SIGNALBOX_ROLE === "api"
+      ? undefined
+      : createWorker({
+          id: workerId,
+          store,
+          clock,
+          sessions,
+          saver,
+          concurrency: config.SIGNALBOX_CONCURRENCY,
+          leaseMs: config.SIGNALBOX_LEASE_MS,
+          horizonMs: config.SIGNALBOX_SWEEP_MS * 2,
+          compiled,
+          modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
+          log,
+        });
+  const stopConsuming = worker ? await queue.consume(worker.take) : undefined;
+  const sweeper = worker ? startSweeper({ store, worker, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log }) : undefined;
+  let isDraining = false;
+  const server = await createServer({ executor, workflows, store, stepTypes, config, clock, readiness: () => (isDraining ? { ready: false, reason: "draining" } : { ready: true }) });
+
+  let closing: Promise<void> | undefined;
+  async function closeAll(): Promise<void> {
+    isDraining = true;
+    sweeper?.stop();
+    await stopConsuming?.();
+    await worker?.drain(config.SIGNALBOX_DRAIN_MS);
+    await server.close();
+    await queue.close();
+    await store.close();
+  }
+  const close = () => (closing ??= closeAll());
+  return { config, server, executor, workflows, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,155 @@
+import { createHash, randomUUID } from "node:crypto";
+import type { Execution, TriggerInfo } from "../definition/execution.ts";
+import { durationMs } from "../definition/duration.ts";
+import type { ExecutionEvent } from "../definition/event.ts";
+import { compileInputSchema } from "../definition/input-schema.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import type { WorkflowDefinition } from "../definition/workflow.ts";
+import { notFound, SignalboxError, type Issue } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Queue } from "../ports/queue.ts";
+import type { Store } from "../ports/store.ts";
+import type { Actor, StartRequest } from "./executor.ts";
+import { createLru } from "./lru.ts";
+import { hidden } from "./secrets.ts";
+
+/** Time a hint has to reach a worker before sweepers may take the execution up as well, milliseconds. */
+const HINT_GRACE_MS = 1_000;
+const MANUAL: TriggerInfo = { type: "manual", id: null, summary: "Started by hand", event: null };
+
+interface StarterOptions {
+  store: Store;
+  queue: Queue;
+  clock: Clock;
+}
+
+/** Accepts executions: everything is checked first, then one durable write, then a hint. */
+export function createStarter({ store, queue, clock }: StarterOptions) {
+  const validators = createLru<(value: JsonObject) => Issue[]>(500);
+
+  async function definitionOf(tenant: string, request: StartRequest): Promise<{ version: number; definition: WorkflowDefinition }> {
+    const workflow = await store.workflows.get(tenant, request.workflowId);
+    if (!workflow) throw notFound("workflow", request.workflowId);
+    if (workflow.status !== "active") {
+      throw new SignalboxError("WORKFLOW_NOT_ACTIVE", `Workflow "${workflow.id}" is ${workflow.status}.`, { details: { status: workflow.status } });
+    }
+    const { version = workflow.version } = request;
+    if (version === workflow.version) return { version, definition: workflow.definition };
+    const definition = await store.workflows.getVersion(tenant, workflow.id, version);
+    if (!definition) throw notFound("workflow version", `${workflow.id}@${version}`);
+    return { version, definition };
+  }
+
+  function check(key: string, request: StartRequest, definition: WorkflowDefinition): void {
+    const issues = definition.input ? validators.get(key, () => compileInputSchema(definition.input ?? {}))(request.input) : [];
+    issues.push(...variableIssues(request.variables ?? {}, definition));
+    if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
+  }
+
+  async function start(actor: Actor, request: StartRequest): Promise<{ execution: Execution; created: boolean }> {
+    const { version, definition } = await definitionOf(actor.tenant, request);
+    check(`${actor.tenant}/${request.workflowId}@${version}`, request, definition);
+    const execution = newExecution(actor, request, version, definition, clock.now());
+    const { created, ...handle } = await store.executions.create(execution, [createdEvent(execution, definition)]);
+    if (!created) {
+      if (handle.execution.requestDigest !== execution.requestDigest) throw new SignalboxError("IDEMPOTENCY_MISMATCH");
+      return { execution: handle.execution, created };
+    }
+    await queue.enqueue({ tenant: actor.tenant, executionId: execution.id, handle });
+    return { execution: handle.execution, created };
+  }
+
+  return start;
+}
+
+function newExecution(actor: Actor, request: StartRequest, version: number, definition: WorkflowDefinition, now: number): Execution {
+  const at = new Date(now).toISOString();
+  const maxDuration = durationMs(definition.limits?.maxDuration ?? "");
+  return {
+    schema: 1,
+    id: request.id ?? randomUUID(),
+    tenant: actor.tenant,
+    workflowId: request.workflowId,
+    workflowVersion: version,
+    status: "PENDING",
+    input: request.input,
+    variables: {},
+    initialVariables: request.variables ?? {},
+    trigger: request.trigger ?? MANUAL,
+    startedBy: actor.id,
+    priority: request.priority ?? 5,
+    tags: request.tags ?? [],
+    idempotencyKey: request.idempotencyKey ?? null,
+    requestDigest: request.idempotencyKey === undefined ? null : digest(request),
+    createdAt: at,
+    startedAt: null,
+    endedAt: null,
+    updatedAt: at,
+    output: null,
+    error: null,
+    waits: [],
+    isParked: false,
+    mailbox: [],
+    inFlight: {},
+    stepsTaken: 0,
+    stepsTotal: definition.steps.length,
+    usage: { modelCalls: 0, tokensIn: 0, tokensOut: 0, costUsd: 0 },
+    lastSeq: 1,
+    epoch: 0,
+    owner: null,
+    leaseUntil: null,
+    wakeAt: now + HINT_GRACE_MS,
+    deadlineAt: maxDuration === undefined ? null : now + maxDuration,
+    seenSignals: [],
+    idleClaims: 0,
+    parent: null,
+    expireAt: null,
+  };
+}
+
+function createdEvent(execution: Execution, definition: WorkflowDefinition): ExecutionEvent {
+  const declared = Object.fromEntries(Object.entries(definition.variables).map(([name, { default: value }]) => [name, value ?? null]));
+  return {
+    seq: 1,
+    at: execution.createdAt,
+    type: "execution.created",
+    stepId: null,
+    visit: null,
+    branch: null,
+    attempt: null,
+    summary: `${definition.name} version ${execution.workflowVersion} was started by ${execution.startedBy}.`,
+    data: {
+      workflowId: execution.workflowId,
+      workflowVersion: execution.workflowVersion,
+      trigger: { type: execution.trigger.type, id: execution.trigger.id, summary: execution.trigger.summary },
+      variables: hidden({ ...declared, ...execution.initialVariables }, definition.variables),
+    },
+  };
+}
+
+function variableIssues(given: JsonObject, { variables }: WorkflowDefinition): Issue[] {
+  return Object.entries(given).flatMap(([name, value]): Issue[] => {
+    const pointer = `/variables/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const declared = variables[name];
+    if (!declared) return [{ code: "UNKNOWN_VARIABLE", pointer, message: `The workflow declares no variable "${name}".` }];
+    return declared.type === "any" || value === null || typeOf(value) === declared.type
+      ? []
+      : [{ code: "TYPE_MISMATCH", pointer, message: `Variable "${name}" is a ${declared.type}, not a ${typeOf(value)}.` }];
+  });
+}
+
+function typeOf(value: Json): string {
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+function digest({ workflowId, version, input, variables }: StartRequest): string {
+  return createHash("sha256").update(canonical({ workflowId, version: version ?? null, input, variables: variables ?? {} })).digest("hex");
+}
+
+/** JSON with sorted keys: the same request written in another order is the same request. */
+function canonical(value: Json): string {
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const keys = Object.keys(value).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key] ?? null)}`).join(",")}}`;
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from "node:crypto";
+import { TERMINAL_STATUSES, type Execution, type InboxMessage } from "../definition/execution.ts";
+import { compileInputSchema } from "../definition/input-schema.ts";
+import type { JsonObject } from "../definition/json.ts";
+import type { OpenWait } from "../definition/wait.ts";
+import { notFound, SignalboxError } from "../errors.ts";
+import { isoTime, type Clock } from "../ports/clock.ts";
+import type { Queue } from "../ports/queue.ts";
+import type { Store } from "../ports/store.ts";
+import type { Actor, Executor } from "./executor.ts";
+import { watchUntil } from "./watch-until.ts";
+
+/** How long a verb waits for its effect before it answers with what is, milliseconds. */
+const EFFECT_MS = 2_000;
+
+type Body = InboxMessage["body"];
+type Verbs = Pick<Executor, "cancel" | "pause" | "resume" | "retry" | "signal" | "answer">;
+
+/**
+ * Every verb is a message to the holder of the execution: durable first, then a hint, then a short wait for the effect. Nobody but
+ * the holder of the lease ever writes the execution itself.
+ */
+export function createVerbs({ store, queue, clock }: { store: Store; queue: Queue; clock: Clock }): Verbs {
+  async function find(tenant: string, id: string): Promise<Execution> {
+    const handle = await store.executions.get(tenant, id);
+    if (!handle) throw notFound("execution", id);
+    return handle.execution;
+  }
+
+  async function send(actor: Actor, execution: Execution, body: Body, hasEffect: (now: Execution) => boolean): Promise<Execution> {
+    const message: InboxMessage = { id: randomUUID(), tenant: actor.tenant, executionId: execution.id, at: isoTime(clock), principal: actor.id, body };
+    await store.inbox.send(message);
+    await queue.enqueue({ tenant: actor.tenant, executionId: execution.id });
+    return await watchUntil({ store, clock }, actor.tenant, execution.id, { timeoutMs: EFFECT_MS, until: hasEffect });
+  }
+
+  function refuse(execution: Execution, verb: string): never {
+    throw new SignalboxError("CONFLICT", `A ${execution.status} execution cannot be ${verb}.`, { details: { status: execution.status } });
+  }
+
+  return {
+    async cancel(actor, id, reason) {
+      const execution = await find(actor.tenant, id);
+      if (execution.status === "CANCELLED") return execution;
+      if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "cancelled");
+      return await send(actor, execution, { type: "cancel", reason: reason ?? null }, ({ status }) => TERMINAL_STATUSES.has(status));
+    },
+    async pause(actor, id, reason) {
+      const execution = await find(actor.tenant, id);
+      if (execution.status === "PAUSED") return execution;
+      if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "paused");
+      return await send(actor, execution, { type: "pause", reason: reason ?? null }, ({ status }) => status === "PAUSED" || TERMINAL_STATUSES.has(status));
+    },
+    async resume(actor, id) {
+      const execution = await find(actor.tenant, id);
+      if (execution.status !== "PAUSED") refuse(execution, "resumed");
+      return await send(actor, execution, { type: "resume" }, ({ status }) => status !== "PAUSED");
+    },
+    async retry(actor, id, { mode = "retry", output = null } = {}) {
+      const execution = await find(actor.tenant, id);
+      if (execution.status !== "FAILED") refuse(execution, "retried");
+      return await send(actor, execution, { type: "retry", mode, output }, ({ lastSeq }) => lastSeq > execution.lastSeq);
+    },
+    async signal(actor, id, { event, data = null, eventId = undefined }) {
+      const execution = await find(actor.tenant, id);
+      if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "signalled");
+      const { lastSeq } = execution;
+      const isWaiting = execution.waits.some(({ kind }) => kind === "event");
+      const hasEffect = (now: Execution) => !isWaiting || now.lastSeq > lastSeq || now.mailbox.length > execution.mailbox.length;
+      return await send(actor, execution, { type: "signal", event, data, eventId: eventId ?? null }, hasEffect);
+    },
+    async answer(actor, waitId, data) {
+      const wait = await store.waits.get(actor.tenant, waitId);
+      if (!wait) throw notFound("approval", waitId);
+      checkAnswer(wait, data);
+      const at = isoTime(clock);
+      const answer = { by: "given" as const, principal: actor.id, at, data };
+      const body: Body = { type: "answer", waitId, answer: "given", data };
+      const message = { id: `${waitId}-answer`, tenant: actor.tenant, executionId: wait.executionId, at, principal: actor.id, body };
+      const result = await store.waits.answer(actor.tenant, waitId, "answered", answer, message);
+      if (!result) throw notFound("approval", waitId);
+      if (!result.accepted) {
+        throw new SignalboxError("ALREADY_DECIDED", `It is ${result.wait.status} already.`, { details: { status: result.wait.status } });
+      }
+      await queue.enqueue({ tenant: actor.tenant, executionId: wait.executionId });
+      return result.wait;
+    },
+  };
+}
+
+/** The request says which words are choices and what form the values have. */
+function checkAnswer({ request }: OpenWait, data: JsonObject): void {
+  const { choices, form } = request;
+  if (Array.isArray(choices) && !choices.includes(data["decision"] ?? null)) {
+    const issue = { code: "INVALID_INPUT", pointer: "/decision", message: `must be one of ${choices.join(", ")}` };
+    throw new SignalboxError("INVALID_INPUT", issue.message, { issues: [issue] });
+  }
+  if (form !== null && typeof form === "object" && !Array.isArray(form)) {
+    const values = data["values"] ?? {};
+    const issues = compileInputSchema(form)(values as JsonObject).map((issue) => ({ ...issue, pointer: issue.pointer.replace(/^\/input/, "/values") }));
+    if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
+  }
+}

@@ -1,0 +1,60 @@
+import { createApp } from "./app.ts";
+import { loadConfig } from "./config.ts";
+import { SignalboxError } from "./errors.ts";
+import { welcome } from "./welcome.ts";
+
+// sysexits.h: what a supervisor may tell apart without reading logs.
+const EXIT_CONFIG = 78;
+const EXIT_CANNOT_CREATE = 73;
+const EXIT_UNAVAILABLE = 69;
+
+await main();
+
+async function main(): Promise<void> {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major < 22 || (major === 22 && minor < 18)) return leave(EXIT_CONFIG, `Node 22.18 or newer is needed to run the service, this is ${process.version}.`);
+  const loaded = loadConfig();
+  if ("problems" in loaded) return leave(EXIT_CONFIG, ...loaded.problems);
+  const { config } = loaded;
+  try {
+    const app = await createApp({ config });
+    stopOnSignals(app);
+    try {
+      await app.server.listen({ host: config.HOST, port: config.PORT });
+    } catch (error) {
+      await app.close();
+      throw error;
+    }
+    await welcome(app);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EADDRINUSE") return leave(EXIT_UNAVAILABLE, `Port ${config.PORT} on ${config.HOST} is taken. Choose another one with PORT=8081.`);
+    if (code === "EACCES" || code === "EADDRNOTAVAIL") return leave(EXIT_UNAVAILABLE, `Cannot listen on ${config.HOST}:${config.PORT} (${code}).`);
+    if (error instanceof SignalboxError && error.code === "UNAVAILABLE") return leave(EXIT_CANNOT_CREATE, error.message);
+    if (error instanceof SignalboxError && error.code !== "INTERNAL") return leave(EXIT_CONFIG, error.message);
+    throw error;
+  }
+}
+
+function stopOnSignals(app: { close(): Promise<void> }): void {
+  let isStopping = false;
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      // A second signal means now.
+      if (isStopping) process.exit(128 + (name === "SIGINT" ? 2 : 15));
+      isStopping = true;
+      void app.close().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          console.error(error);
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+function leave(exitCode: number, ...lines: string[]): void {
+  for (const line of lines) console.error(`signalbox: ${line}`);
+  process.exitCode = exitCode;
+}

@@ -1,0 +1,137 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import type { Json } from "../../src/definition/json.ts";
+import { defineStep, type StepType } from "../../src/steps/step.ts";
+import { createEngine } from "../support/engine.ts";
+import { manualClock } from "../support/manual-clock.ts";
+
+/** A step that waits for the test to let it go on, by name. */
+function gatedStep() {
+  const calls: { step: string; key: string; attempt: number }[] = [];
+  const gates: { step: string; open: (value: Json) => void; signal: AbortSignal }[] = [];
+  const type = defineStep({
+    type: "gated",
+    title: "Gated",
+    description: "For tests",
+    group: "Work",
+    config: z.record(z.string(), z.unknown()),
+    run: ({ step, idempotencyKey, attempt, signal }) => {
+      calls.push({ step: step.id, key: idempotencyKey, attempt });
+      return new Promise((resolve) => gates.push({ step: step.id, signal, open: (value) => resolve({ kind: "done", output: value }) }));
+    },
+  });
+  const gate = async (index: number) => {
+    await expect.poll(() => gates.length).toBeGreaterThan(index);
+    const found = gates[index];
+    if (!found) throw new Error("no gate");
+    return found;
+  };
+  return { type: type as StepType, calls, gate };
+}
+
+const twoSteps = {
+  id: "two",
+  name: "Two",
+  steps: [
+    { id: "a", type: "gated", nextSteps: ["b"] },
+    { id: "b", type: "gated" },
+  ],
+  output: { a: "${ steps.a.output }", b: "${ steps.b.output }" },
+};
+
+test("a worker that lost its lease changes nothing, and the next one repeats only the step in flight, with its key", async () => {
+  const { type, calls, gate } = gatedStep();
+  const clock = manualClock();
+  await using engine = await createEngine({ stepTypes: [type], clock, leaseMs: 10_000 });
+  await engine.define(twoSteps);
+  const { id } = await engine.start("two");
+  (await gate(0)).open(1);
+  const stale = await gate(1);
+  // The first worker stops beating: as a stopped process does, time goes on without its timers.
+  const second = engine.addWorker("worker-2");
+  const held = (await engine.executor.get("default", id)).leaseUntil ?? 0;
+  const later = { ...clock, now: () => held + 1 };
+  expect(later.now()).toBeGreaterThan(clock.now());
+  Object.assign(clock, { now: later.now });
+  second.take({ tenant: "default", executionId: id });
+  const fresh = await gate(2);
+  stale.open("from the stale worker");
+  fresh.open(2);
+  await second.idle();
+  await engine.worker.idle();
+  const done = await engine.executor.get("default", id);
+  expect(done).toMatchObject({ status: "COMPLETED", output: { a: 1, b: 2 }, epoch: 2 });
+  expect(calls.map(({ step }) => step)).toEqual(["a", "b", "b"]);
+  expect(calls[1]?.key).toBe(calls[2]?.key);
+  expect(calls.map(({ attempt }) => attempt)).toEqual([1, 1, 2]);
+  const events = await engine.events(id);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  expect(events.filter(({ type: kind }) => kind === "step.completed").map(({ stepId }) => stepId)).toEqual(["a", "b"]);
+});
+
+test("two workers that take the same execution at once run it once", async () => {
+  const { type, calls, gate } = gatedStep();
+  await using engine = await createEngine({ stepTypes: [type], consume: false });
+  await engine.define(twoSteps);
+  const second = engine.addWorker("worker-2");
+  const { id } = await engine.start("two");
+  engine.worker.take({ tenant: "default", executionId: id });
+  second.take({ tenant: "default", executionId: id });
+  (await gate(0)).open("x");
+  (await gate(1)).open("y");
+  await engine.worker.idle();
+  await second.idle();
+  expect((await engine.executor.get("default", id)).status).toBe("COMPLETED");
+  expect(calls.map(({ step }) => step)).toEqual(["a", "b"]);
+});
+
+test("cancel aborts the step at work, and its late result changes nothing", async () => {
+  const { type, gate } = gatedStep();
+  await using engine = await createEngine({ stepTypes: [type] });
+  await engine.define(twoSteps);
+  const { id } = await engine.start("two");
+  const first = await gate(0);
+  const cancelled = await engine.executor.cancel({ id: "ann", tenant: "default" }, id);
+  expect(cancelled.status).toBe("CANCELLED");
+  expect(first.signal.aborted).toBe(true);
+  first.open("late");
+  await engine.worker.idle();
+  const { lastSeq } = await engine.executor.get("default", id);
+  expect((await engine.events(id)).at(-1)).toMatchObject({ type: "execution.cancelled", seq: lastSeq });
+});
+
+test("pause lets the step at work finish and stops before the next one", async () => {
+  const { type, calls, gate } = gatedStep();
+  await using engine = await createEngine({ stepTypes: [type] });
+  await engine.define(twoSteps);
+  const { id } = await engine.start("two");
+  const first = await gate(0);
+  const paused = engine.executor.pause({ id: "ann", tenant: "default" }, id);
+  await expect.poll(async () => (await engine.store.inbox.list("default", id)).length).toBe(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  first.open(1);
+  expect((await paused).status).toBe("PAUSED");
+  expect(calls).toHaveLength(1);
+  await engine.executor.resume({ id: "ann", tenant: "default" }, id);
+  (await gate(1)).open(2);
+  expect(await engine.settled(id)).toMatchObject({ status: "COMPLETED", output: { a: 1, b: 2 } });
+});
+
+test("a draining worker hands a busy execution over, and another one ends it once", async () => {
+  const { type, calls, gate } = gatedStep();
+  await using engine = await createEngine({ stepTypes: [type], consume: false });
+  await engine.define(twoSteps);
+  const { id } = await engine.start("two");
+  engine.worker.take({ tenant: "default", executionId: id });
+  await gate(0);
+  await engine.worker.drain(20);
+  const handed = await engine.executor.get("default", id);
+  expect(handed).toMatchObject({ status: "RUNNING", owner: null });
+  const second = engine.addWorker("worker-2");
+  second.take({ tenant: "default", executionId: id });
+  (await gate(1)).open(1);
+  (await gate(2)).open(2);
+  await second.idle();
+  expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output: { a: 1, b: 2 } });
+  expect(calls.map(({ step }) => step)).toEqual(["a", "a", "b"]);
+});

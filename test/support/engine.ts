@@ -1,0 +1,125 @@
+import type { z } from "zod";
+import { createLocalQueue } from "../../src/adapters/local/queue.ts";
+import { openStore } from "../../src/adapters/open.ts";
+import { createModels, type ModelsOptions } from "../../src/ai/models.ts";
+import { LOCAL_PRINCIPAL } from "../../src/definition/access.ts";
+import type { ExecutionEvent } from "../../src/definition/event.ts";
+import type { Execution } from "../../src/definition/execution.ts";
+import type { JsonObject } from "../../src/definition/json.ts";
+import { WorkflowInput } from "../../src/definition/workflow.ts";
+import { createCompiled } from "../../src/executor/compiled.ts";
+import { createExecutor } from "../../src/executor/create-executor.ts";
+import type { Executor, StartRequest } from "../../src/executor/executor.ts";
+import { createModelCalls } from "../../src/executor/model-calls.ts";
+import { SessionSaver } from "../../src/executor/session-saver.ts";
+import type { Session } from "../../src/executor/session.ts";
+import { createTokenHub } from "../../src/executor/tokens.ts";
+import { createWorker, type Worker } from "../../src/executor/worker.ts";
+import { systemClock, type Clock } from "../../src/ports/clock.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { createStepTypes, loadStepTypes, type StepTypes } from "../../src/registry.ts";
+import type { StepType } from "../../src/steps/step.ts";
+import { createWorkflowManager, type WorkflowManager } from "../../src/workflows/manager.ts";
+
+export interface Engine extends AsyncDisposable {
+  store: Store;
+  executor: Executor;
+  workflows: WorkflowManager;
+  worker: Worker;
+  /** A further worker on the same store, as another process would be. */
+  addWorker(id: string): Worker;
+  define(definition: z.input<typeof WorkflowInput>): Promise<string>;
+  start(workflowId: string, input?: JsonObject, more?: Partial<StartRequest>): Promise<Execution>;
+  /** Starts and waits until it ended or waits for somebody. */
+  run(workflowId: string, input?: JsonObject, more?: Partial<StartRequest>): Promise<Execution>;
+  /** Waits until it ended or rests. */
+  settled(id: string): Promise<Execution>;
+  events(id: string): Promise<ExecutionEvent[]>;
+}
+
+export interface EngineOptions {
+  clock?: Clock;
+  /** Step types beside the real ones. */
+  stepTypes?: readonly StepType[];
+  models?: ModelsOptions;
+  store?: Store;
+  /** False: nothing takes hints, executions stay PENDING until `worker.take`. */
+  consume?: boolean;
+  leaseMs?: number;
+}
+
+/** The real executor on a real in-memory store, without HTTP. */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { clock = systemClock, leaseMs = 15_000 } = options;
+  const store = options.store ?? (await openStore("sqlite::memory:", { ownerId: "worker-1", clock }));
+  const stepTypes = await withReal(options.stepTypes ?? []);
+  const queue = createLocalQueue();
+  const tokens = createTokenHub();
+  const models = createModels({ clock, ...options.models });
+  const executor = createExecutor({ store, queue, clock, tokens });
+  const workflows = createWorkflowManager({ store, stepTypes, clock });
+  const workers: Worker[] = [];
+
+  function addWorker(id: string): Worker {
+    const sessions = new Map<string, Session>();
+    const saver = new SessionSaver(store.checkpointer, sessions);
+    const hostOf = (threadId: string) => {
+      const session = sessions.get(threadId);
+      if (!session) throw new Error(`no session ${threadId}`);
+      return session;
+    };
+    const added = createWorker({
+      id,
+      store,
+      clock,
+      sessions,
+      saver,
+      concurrency: 64,
+      leaseMs,
+      horizonMs: 3_600_000,
+      compiled: createCompiled({ store, stepTypes, saver, hostOf }),
+      modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
+      log: () => {},
+    });
+    workers.push(added);
+    return added;
+  }
+
+  const worker = addWorker("worker-1");
+  if (options.consume !== false) await queue.consume(worker.take);
+  const { tenant } = LOCAL_PRINCIPAL;
+
+  async function start(workflowId: string, input: JsonObject = {}, more: Partial<StartRequest> = {}): Promise<Execution> {
+    return (await executor.start(LOCAL_PRINCIPAL, { workflowId, input, ...more })).execution;
+  }
+  const settled = (id: string) => executor.waitForEnd(tenant, id, { timeoutMs: 10_000 });
+  return {
+    store,
+    executor,
+    workflows,
+    worker,
+    addWorker,
+    async define(definition) {
+      return (await workflows.create(LOCAL_PRINCIPAL, WorkflowInput.parse(definition))).id;
+    },
+    start,
+    settled,
+    async run(workflowId, input, more) {
+      return await settled((await start(workflowId, input, more)).id);
+    },
+    events: (id) => executor.events(tenant, id, { afterSeq: 0, limit: 1_000 }),
+    async [Symbol.asyncDispose]() {
+      for (const each of workers) await each.drain(100);
+      await queue.close();
+      await store.close();
+    },
+  };
+}
+
+let real: Promise<StepTypes> | undefined;
+
+async function withReal(own: readonly StepType[]): Promise<StepTypes> {
+  real ??= loadStepTypes();
+  const all = [...(await real).list(), ...own];
+  return createStepTypes(all.map((stepType) => ({ stepType, file: `${stepType.type}.step.ts` })));
+}
