@@ -1,0 +1,42 @@
+import { approval, approvals, decideApproval } from "./approvals.ts";
+import { decision, decisions } from "./decisions.ts";
+import { checkpoints, events, stateAt, steps } from "./execution-history.ts";
+import { cancelExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
+import { executeWorkflow, execution, executions } from "./executions.ts";
+import type { Operation, Subscription } from "./operation.ts";
+import { stepTypes } from "./step-types.ts";
+import { executionEvents, modelTokens, workflowStatus } from "./subscriptions.ts";
+import { me } from "./system.ts";
+import { createWorkflow, deleteWorkflow, updateWorkflow, validateWorkflow, workflow, workflows, workflowVersion } from "./workflows.ts";
+
+/** The operation table: REST, OpenAPI, GraphQL and the schema files are read off it. */
+export const OPERATIONS: readonly Operation[] = [
+  createWorkflow,
+  workflows,
+  workflow,
+  updateWorkflow,
+  deleteWorkflow,
+  workflowVersion,
+  validateWorkflow,
+  executeWorkflow,
+  executions,
+  execution,
+  cancelExecution,
+  pauseExecution,
+  resumeExecution,
+  retryExecution,
+  signalExecution,
+  events,
+  steps,
+  checkpoints,
+  stateAt,
+  approvals,
+  approval,
+  decideApproval,
+  decisions,
+  decision,
+  stepTypes,
+  me,
+];
+
+export const SUBSCRIPTIONS: readonly Subscription[] = [workflowStatus, executionEvents, modelTokens];

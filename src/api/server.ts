@@ -1,0 +1,119 @@
+import { randomUUID } from "node:crypto";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Config } from "../config.ts";
+import { SignalboxError } from "../errors.ts";
+import { createAuthenticate } from "./auth.ts";
+import { GRAPHQL_PATH, registerGraphQL } from "./graphql/http.ts";
+import { createGraphQLSocket } from "./graphql/socket.ts";
+import { createGuard } from "./guard.ts";
+import { registerHealth, type Readiness } from "./health.ts";
+import { LIVE_LIMITS, type LiveLimits } from "./live/outlet.ts";
+import { serveSocket } from "./live/socket.ts";
+import { registerSockets, SOCKET_PATH } from "./live/sockets.ts";
+import type { CallContext, Services } from "./operations/operation.ts";
+import { registerGraphiQL } from "./pages/graphiql.ts";
+import { registerReference } from "./pages/reference.ts";
+import { acceptJson } from "./rest/body.ts";
+import { sendProblem } from "./rest/errors.ts";
+import { refuseOthers, registerRoutes } from "./rest/routes.ts";
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+export interface ServerOptions extends Services {
+  config: Config;
+  /** Whether this process wants traffic; asked by `/readyz`. */
+  readiness: Readiness;
+  /** The service's logger; one of its own at `config.SIGNALBOX_LOG` unless given. */
+  logger?: FastifyBaseLogger;
+  limits?: Partial<LiveLimits>;
+  /** How long `close` lets requests under way finish before their connections are cut, milliseconds. */
+  closeMs?: number;
+}
+
+/**
+ * The API of one process: REST, GraphQL, WebSocket, health and the reference pages over one operation table. Not listening yet.
+ * `close()` asks live clients to reconnect, lets requests finish, and is done within `closeMs`, whatever clients do.
+ */
+export async function createServer({ config, readiness, logger, limits: given, closeMs = 3_000, ...services }: ServerOptions): Promise<FastifyInstance> {
+  const limits: LiveLimits = { ...LIVE_LIMITS, ...given };
+  const closing = new AbortController();
+  const authenticate = createAuthenticate(config);
+  const guard = createGuard(config);
+  const app = Fastify({
+    ...(logger ? { loggerInstance: logger } : { logger: config.SIGNALBOX_LOG === "silent" ? false : { level: config.SIGNALBOX_LOG } }),
+    // One line per request at info would cost more than the request; transitions are logged by who makes them.
+    disableRequestLogging: true,
+    bodyLimit: config.SIGNALBOX_BODY_LIMIT,
+    routerOptions: { maxParamLength: 512 },
+    requestIdHeader: false,
+    genReqId: ({ headers: { "x-request-id": asked } }) => (typeof asked === "string" && REQUEST_ID.test(asked) ? asked : randomUUID()),
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    forceCloseConnections: "idle",
+  });
+
+  async function contextOf(request: FastifyRequest, reply?: FastifyReply): Promise<CallContext> {
+    const principal = await authenticate(request.headers);
+    return { services, principal, signal: once(() => goneSignal(request, reply, closing.signal)) };
+  }
+
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler((request) => {
+    throw new SignalboxError("NOT_FOUND", `There is no ${request.method} ${request.url.split("?", 1)[0]}.`);
+  });
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    guard(request);
+  });
+  cutOffLate(app, { closing, closeMs, clock: services.clock });
+  acceptJson(app);
+
+  await registerSockets(app, { clock: services.clock, limits });
+  registerRoutes(app, { contextOf, limits, closing: closing.signal });
+  await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOf, limits }) });
+  refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);
+  app.route({
+    method: "GET",
+    url: SOCKET_PATH,
+    exposeHeadRoute: false,
+    handler: async () => {
+      throw new SignalboxError("INVALID_INPUT", "This address speaks WebSocket.");
+    },
+    wsHandler: async (socket, request) => {
+      socket.pause(); // frames may come before the caller is known
+      serveSocket({ socket, request, context: await contextOf(request), limits });
+      socket.resume();
+    },
+  });
+  registerHealth(app, { readiness, store: services.store, clock: services.clock });
+  await registerReference(app);
+  registerGraphiQL(app);
+  return app;
+}
+
+/** Aborts when the caller is gone or the service closes. */
+function goneSignal(request: FastifyRequest, reply: FastifyReply | undefined, closing: AbortSignal): AbortSignal {
+  const gone = new AbortController();
+  (reply?.raw ?? request.raw.socket).once("close", () => gone.abort());
+  return AbortSignal.any([gone.signal, closing]);
+}
+
+/**
+ * Ends what would keep `close` waiting for ever: streams and long waits at once, requests and sockets of clients that do not
+ * go after `closeMs`. Fastify alone waited longer than 4 s for one open WebSocket.
+ */
+function cutOffLate(app: FastifyInstance, { closing, closeMs, clock }: { closing: AbortController; closeMs: number; clock: Services["clock"] }): void {
+  let stop = () => {};
+  app.addHook("preClose", async () => {
+    closing.abort();
+    stop = clock.after(closeMs, () => {
+      for (const socket of app.websocketServer.clients) socket.terminate();
+      app.server.closeAllConnections();
+    });
+  });
+  app.addHook("onClose", async () => stop());
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
