@@ -44,7 +44,10 @@ export function createStepTypes(found: readonly { stepType: StepType; file: stri
 async function stepFiles(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
-    return names.filter((name) => STEP_FILE.test(name)).toSorted().map((name) => path.join(folder, name));
+    return names
+      .filter((name) => STEP_FILE.test(name))
+      .toSorted()
+      .map((name) => path.join(folder, name));
   } catch (cause) {
     throw new SignalboxError("INVALID_INPUT", `The folder of step types ${folder} cannot be read.`, { details: { folder }, cause });
   }
@@ -59,7 +62,8 @@ async function typesIn(file: string): Promise<{ stepType: StepType; file: string
   }
   // One type may be exported twice, by name and as default.
   const stepTypes = [...new Set(Object.values(exported).filter(isStepType))];
-  if (stepTypes.length === 0) throw unusable(file, "exports no step type; export one made by defineStep({ type, title, group, config, run, ... })");
+  if (stepTypes.length === 0)
+    throw unusable(file, "exports no step type; export one made by defineStep({ type, title, group, config, run, ... })");
   return stepTypes.map((stepType) => ({ stepType, file }));
 }
 

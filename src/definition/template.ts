@@ -40,7 +40,8 @@ export function parseTemplate(value: Json): Template {
     if (pieces.length === 1 && first !== undefined && typeof first !== "string") {
       return (scope) => at(pointer, () => first.evaluate(scope));
     }
-    return (scope) => at(pointer, () => pieces.map((piece) => (typeof piece === "string" ? piece : written(piece.evaluate(scope)))).join(""));
+    return (scope) =>
+      at(pointer, () => pieces.map((piece) => (typeof piece === "string" ? piece : written(piece.evaluate(scope)))).join(""));
   }
 
   function readList(items: Json[], pointer: string): Evaluate | undefined {
@@ -101,7 +102,8 @@ function endOfExpression(text: string, start: number): number {
 
 function endOfString(text: string, start: number, quote: string): number {
   const isTriple = text.startsWith(quote.repeat(3), start);
-  const isRaw = /[rR]$/.test(text.slice(Math.max(0, start - 2), start)) && !/[A-Za-z0-9_]{2}$/.test(text.slice(Math.max(0, start - 2), start));
+  const isRaw =
+    /[rR]$/.test(text.slice(Math.max(0, start - 2), start)) && !/[A-Za-z0-9_]{2}$/.test(text.slice(Math.max(0, start - 2), start));
   const closing = isTriple ? quote.repeat(3) : quote;
   for (let index = start + closing.length; index < text.length; index++) {
     if (text[index] === "\\" && !isRaw) index++;

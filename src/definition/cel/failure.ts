@@ -10,7 +10,10 @@ export function celFailure(source: string, error: unknown): SignalboxError {
   const column = (before.at(-1)?.length ?? 0) + 1;
   const advice = adviceFor(code, source, node);
   const message = `${summary.replace(/\.$/, "")} at line ${line}, column ${column} of "${shortened(source)}".${advice ? ` ${advice}` : ""}`;
-  return new SignalboxError("EXPRESSION_FAILED", message, { details: { expression: shortened(source), line, column, reason: code }, cause: error });
+  return new SignalboxError("EXPRESSION_FAILED", message, {
+    details: { expression: shortened(source), line, column, reason: code },
+    cause: error,
+  });
 }
 
 interface CelErrorShape {
@@ -36,7 +39,8 @@ function adviceFor(code: string, source: string, node: ASTNode | undefined): str
   switch (code) {
     case "no_such_key": {
       const path = node ? source.slice(node.start, node.end) : "";
-      if (node?.op === "[]") return `Where it may be missing, ask first whether the key is in it: key in ${source.slice(node.args[0].start, node.args[0].end)}`;
+      if (node?.op === "[]")
+        return `Where it may be missing, ask first whether the key is in it: key in ${source.slice(node.args[0].start, node.args[0].end)}`;
       return `Where it may be missing, ask first: has(${path || "path.key"})`;
     }
     case "index_out_of_bounds":

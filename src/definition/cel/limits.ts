@@ -20,7 +20,11 @@ export function guardExpression(root: ASTNode): void {
     if (node.op === "call" || node.op === "rcall") guardCall(node);
     if (isComprehension(node)) {
       if (nesting >= MAX_NESTING) {
-        throw refused(node, "too_deep", `Lists may be walked ${MAX_NESTING} levels deep, not more; do a part of it in a transform step before`);
+        throw refused(
+          node,
+          "too_deep",
+          `Lists may be walked ${MAX_NESTING} levels deep, not more; do a part of it in a transform step before`,
+        );
       }
       visit(node.args[1], nesting);
       for (const body of node.args[2].slice(1)) visit(body, nesting + 1);

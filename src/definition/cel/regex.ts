@@ -21,7 +21,8 @@ export function compilePattern(pattern: string): RE2JS {
   if (known) return known;
   const regex = new RE2JS(pattern);
   const instructions = regex.re2Input.prog.numInst();
-  if (instructions > MAX_INSTRUCTIONS) throw new RangeError(`the pattern is too large (${instructions} instructions, ${MAX_INSTRUCTIONS} allowed)`);
+  if (instructions > MAX_INSTRUCTIONS)
+    throw new RangeError(`the pattern is too large (${instructions} instructions, ${MAX_INSTRUCTIONS} allowed)`);
   const [oldest] = compiled.keys();
   if (oldest !== undefined && compiled.size >= MAX_KEPT) compiled.delete(oldest);
   compiled.set(pattern, regex);

@@ -1,0 +1,183 @@
+import type { Issue } from "../../errors.ts";
+import { pointerTo } from "../pointer.ts";
+import { didYouMean } from "./closest-name.ts";
+import { pointerOfText, type Outline, type OutlinedStep } from "./outline.ts";
+import type { Region } from "./step-catalog.ts";
+
+/** The flow outside all regions, or the inside of one. */
+interface Flow {
+  region: Region | null;
+  owner: OutlinedStep | null;
+  parent: Flow | null;
+  members: Set<OutlinedStep>;
+}
+
+interface Arrival {
+  id: string;
+  /** Where the definition says to go there. */
+  pointer: string;
+}
+
+/**
+ * Regions have one way in and one way out, so that a join can neither be missed nor happen twice. Each step belongs to the flow
+ * that reaches it, outer flows first; an edge that enters a step of another flow leaves its region.
+ */
+export function checkRegions(outline: Outline): Issue[] {
+  if (!outline.start || outline.steps.every(({ regions }) => regions.length === 0)) return [];
+  const issues: Issue[] = [];
+  const flowOf = new Map<OutlinedStep, Flow>();
+  const root: Flow = { region: null, owner: null, parent: null, members: new Set() };
+  const handler = outline.definition.onError?.goto;
+  const roots = [
+    { id: outline.start.step.id, pointer: outline.start.pointer },
+    ...(handler === undefined ? [] : [{ id: handler, pointer: "/onError/goto" }]),
+  ];
+  const open: { flow: Flow; arrivals: Arrival[] }[] = [{ flow: root, arrivals: roots }];
+  for (let next = open.shift(); next; next = open.shift()) {
+    const inner = followFlow(next.flow, next.arrivals, outline, flowOf, issues);
+    for (const flow of inner)
+      open.push({ flow, arrivals: [{ id: flow.region?.start ?? "", pointer: regionPointer(flow, flow.region?.start ?? "") }] });
+  }
+  return [...issues, ...writeConflicts(outline, flowOf)];
+}
+
+/** Walks one flow; returns the flows of the regions met in it. */
+function followFlow(flow: Flow, arrivals: Arrival[], { byId }: Outline, flowOf: Map<OutlinedStep, Flow>, issues: Issue[]): Flow[] {
+  const inner: Flow[] = [];
+  const seen = new Set<string>();
+  let reachesEnd = false;
+  let deadEnds = 0;
+  const open = [...arrivals];
+  for (let arrival = open.shift(); arrival; arrival = open.shift()) {
+    if (flow.region && arrival.id === flow.region.end) {
+      reachesEnd = true;
+      continue;
+    }
+    const step = byId.get(arrival.id);
+    if (!step) {
+      if (arrivals.includes(arrival) && flow.region) issues.push(unknownStart(flow, byId.keys()));
+      continue;
+    }
+    const known = flowOf.get(step);
+    if (known && known !== flow) {
+      issues.push(leak(flow, known, step, arrival.pointer));
+      continue;
+    }
+    if (seen.has(arrival.id)) continue;
+    seen.add(arrival.id);
+    flowOf.set(step, flow);
+    for (let outer: Flow | null = flow; outer; outer = outer.parent) outer.members.add(step);
+    const leaving = leavingFrom(step);
+    if (leaving.length === 0 && flow.region?.end) {
+      deadEnds++;
+      issues.push(deadEnd(flow, step));
+    }
+    open.push(...leaving);
+    inner.push(...step.regions.map((region): Flow => ({ region, owner: step, parent: flow, members: new Set() })));
+  }
+  if (flow.region) issues.push(...missingJoin(flow, reachesEnd || deadEnds > 0 || seen.size === 0, byId));
+  return inner;
+}
+
+/** A step with regions goes on at their ends. */
+function leavingFrom({ step, pointer, ways, regions }: OutlinedStep): Arrival[] {
+  const ends = [...new Set(regions.flatMap(({ end }) => end ?? []))].map((id) => ({ id, pointer: pointerTo(pointer, "config") }));
+  const handler = step.onError?.goto === undefined ? [] : [{ id: step.onError.goto, pointer: pointerTo(pointer, "onError", "goto") }];
+  return [
+    ...ways.map(({ next, pointer: at, isImplied }) => ({ id: next.to, pointer: isImplied ? at : pointerTo(at, "to") })),
+    ...ends,
+    ...handler,
+  ];
+}
+
+function leak(flow: Flow, known: Flow, step: OutlinedStep, pointer: string): Issue {
+  const hint = flow.region?.end ? `End the branch at "${flow.region.end}".` : "A region is entered at its start and left at its end only.";
+  return {
+    code: "REGION_LEAK",
+    pointer,
+    message: `This leads out of ${nameOf(flow)} to "${step.step.id}", which belongs to ${nameOf(known)}.`,
+    hint,
+  };
+}
+
+function nameOf({ region, owner }: Flow): string {
+  return region ? `the branch "${region.name}" of "${owner?.step.id}"` : "the flow outside";
+}
+
+function deadEnd(flow: Flow, { step, pointer }: OutlinedStep): Issue {
+  return {
+    code: "JOIN_MISSING",
+    pointer: pointerTo(pointer, "nextSteps"),
+    message: `"${step.id}" ends inside ${nameOf(flow)}, which ends at "${flow.region?.end}".`,
+    hint: `Lead it to "${flow.region?.end}".`,
+  };
+}
+
+function missingJoin(flow: Flow, isFine: boolean, byId: Outline["byId"]): Issue[] {
+  const end = flow.region?.end;
+  if (end === null || end === undefined) return [];
+  const pointer = regionPointer(flow, end);
+  if (!byId.has(end))
+    return [{ code: "UNKNOWN_TARGET", pointer, message: `There is no step "${end}".`, ...withHint(didYouMean(end, byId.keys())) }];
+  if (isFine) return [];
+  return [
+    {
+      code: "JOIN_MISSING",
+      pointer,
+      message: `No path of ${nameOf(flow)} reaches "${end}".`,
+      hint: `Lead the last step of the branch to "${end}".`,
+    },
+  ];
+}
+
+function unknownStart(flow: Flow, ids: Iterable<string>): Issue {
+  const start = flow.region?.start ?? "";
+  return {
+    code: "UNKNOWN_TARGET",
+    pointer: regionPointer(flow, start),
+    message: `There is no step "${start}".`,
+    ...withHint(didYouMean(start, ids)),
+  };
+}
+
+function withHint(hint: string | undefined): { hint?: string } {
+  return hint === undefined ? {} : { hint };
+}
+
+function regionPointer({ owner }: Flow, stepId: string): string {
+  return owner ? pointerOfText(owner.strings, stepId, pointerTo(owner.pointer, "config")) : "";
+}
+
+/** Two branches that run at once may write one variable only where its reducer says how the values join. */
+function writeConflicts({ definition, steps }: Outline, flowOf: ReadonlyMap<OutlinedStep, Flow>): Issue[] {
+  const issues: Issue[] = [];
+  const flows = new Set([...flowOf.values()].flatMap(withParents).filter(({ region }) => region !== null));
+  for (const owner of steps.filter(({ regions }) => regions.length > 1)) {
+    const writers = new Map<string, Flow>();
+    for (const flow of flows) {
+      if (flow.owner !== owner) continue;
+      for (const { step, pointer } of flow.members) {
+        for (const name of Object.keys(step.output ?? {})) {
+          if ((definition.variables[name]?.reducer ?? "replace") !== "replace") continue;
+          const other = writers.get(name);
+          if (!other) writers.set(name, flow);
+          else if (other !== flow) issues.push(conflict(name, flow, other, pointerTo(pointer, "output", name)));
+        }
+      }
+    }
+  }
+  return issues;
+}
+
+function withParents(flow: Flow): Flow[] {
+  return flow.parent ? [flow, ...withParents(flow.parent)] : [flow];
+}
+
+function conflict(name: string, flow: Flow, other: Flow, pointer: string): Issue {
+  return {
+    code: "WRITE_CONFLICT",
+    pointer,
+    message: `"${name}" is written by ${nameOf(other)} and by ${nameOf(flow)}, and the last one would win.`,
+    hint: "Give the variable a reducer such as append, merge or sum, or write two variables.",
+  };
+}
