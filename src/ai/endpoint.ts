@@ -94,10 +94,12 @@ function asksForStream(body: unknown): boolean {
 
 function asEventStream(model: string, text: string): string {
   try {
-    const { choices, ...rest } = JSON.parse(text) as { choices: { message: unknown }[] };
-    const pieces = choices.map(({ message, ...choice }) => ({ ...choice, delta: message }));
-    return `data: ${JSON.stringify({ ...rest, choices: pieces })}\n\ndata: [DONE]\n\n`;
+    const { choices, ...rest } = JSON.parse(text) as { choices: [{ message: object }, ...{ message: object }[]] };
+    const [{ message, ...choice }] = choices;
+    const chunk = { ...rest, choices: [{ ...choice, delta: { ...message } }] };
+    return `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`;
   } catch (cause) {
+    // Destructuring what is not there throws like broken JSON does.
     throw modelError("invalid", `The answer of ${model} is not a chat completion.`, { model, cause });
   }
 }

@@ -15,8 +15,8 @@ const STOP_WORDS: ReadonlySet<string> = new Set((
   "with within without would yes you your yours"
 ).split(" "));
 
-/** Longest ending first, so that "cancellations" loses "ations" and not only "s". */
-const ENDINGS = ["ations", "ation", "ments", "ment", "ings", "ing", "ness", "ies", "ion", "ed", "es", "ly", "s", "y", "e"];
+/** Tried in this order after a plural s is gone; the longest first, so that "cancellation" loses "ation" and not "ion". */
+const ENDINGS = ["ation", "ment", "ness", "ing", "ion", "ed", "ly", "ie", "y", "e"];
 
 const segmenter = new Intl.Segmenter("en", { granularity: "word" });
 
@@ -43,8 +43,9 @@ export function wordsOf(text: string): Word[] {
 
 /** Refund, refunds, refunded and refunding become one; crude, but the same on both sides of every comparison. */
 export function stemOf(word: string): string {
-  const ending = ENDINGS.find((candidate) => word.endsWith(candidate) && word.length - candidate.length >= 3);
-  const stem = ending === undefined ? word : word.slice(0, -ending.length);
+  const singular = word.length > 3 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
+  const ending = ENDINGS.find((candidate) => singular.endsWith(candidate) && singular.length - candidate.length >= 3);
+  const stem = ending === undefined ? singular : singular.slice(0, -ending.length);
   return stem.replace(/([^aeioulsz\d])\1$/, "$1").replace(/ll$/, "l");
 }
 

@@ -4,7 +4,7 @@ import { modelError, replyFault } from "../ai/failure.ts";
 import type { ModelReply } from "../ai/model-call.ts";
 import { ModelReference } from "../ai/model-reference.ts";
 import { Duration, durationMs } from "../definition/duration.ts";
-import { compileInputSchema } from "../definition/input-schema.ts";
+import { compileInputSchema, inputSchemaIssues } from "../definition/input-schema.ts";
 import { JsonRecord, JsonValue, type Json, type JsonObject } from "../definition/json.ts";
 import { defineStep, type StepContext } from "./step.ts";
 
@@ -36,10 +36,17 @@ export default defineStep({
   group: "AI",
   config: Config,
   literal: ["/responseSchema"],
-  check: ({ prompt, messages }) =>
-    prompt === undefined && (messages ?? []).length === 0
-      ? [{ code: "MISSING_FIELD", pointer: "/config/prompt", message: "There is nothing to ask.", hint: "Write prompt, or messages." }]
-      : [],
+  check({ prompt, messages = [], responseSchema }) {
+    const schemaIssues = inputSchemaIssues(responseSchema).map((issue) => ({
+      ...issue,
+      pointer: issue.pointer.replace(/^\/input/, "/config/responseSchema"),
+    }));
+    if (prompt !== undefined || messages.length > 0) return schemaIssues;
+    return [
+      { code: "MISSING_FIELD", pointer: "/config/prompt", message: "There is nothing to ask.", hint: "Write prompt, or messages." },
+      ...schemaIssues,
+    ];
+  },
 
   async run(context) {
     const { responseSchema } = context.config;
@@ -98,7 +105,8 @@ function readJson({ text }: ModelReply, schema: JsonObject): { json: Json } | { 
   } catch {
     return { problem: "It is not JSON; write no prose and no code fence around it." };
   }
-  const issues = compileInputSchema(schema)(json);
+  // Ajv takes any JSON; the type names its first user, the input of an execution.
+  const issues = compileInputSchema(schema)(json as JsonObject);
   if (issues.length === 0) return { json };
   return {
     problem: issues
