@@ -5,6 +5,7 @@ import { EXIT_UNAVAILABLE, Refusal, root } from "./refusal.mjs";
 import { ensureInstalled } from "./install.mjs";
 import { findNode } from "./node.mjs";
 
+const PARENT_CHECK_MS = 500;
 const FORWARDED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"];
 
 /** Installs what is missing, runs the command and ends as it ends. Expected failures are one line and an exit code. */
@@ -42,8 +43,13 @@ function become(node, args, environment) {
       child.kill(signal);
     };
     for (const signal of FORWARDED_SIGNALS) process.on(signal, forward);
+    // A killed npm cannot say so; without this the service would be left listening.
+    const parent = process.ppid;
+    const watch = setInterval(() => process.ppid !== parent && child.kill("SIGTERM"), PARENT_CHECK_MS);
+    if (!process.env.npm_lifecycle_event) clearInterval(watch);
     child.on("error", (error) => reject(new Refusal(`${node} cannot run here: ${error.message}`, EXIT_UNAVAILABLE)));
     child.on("exit", (code, signal) => {
+      clearInterval(watch);
       for (const name of FORWARDED_SIGNALS) process.removeListener(name, forward);
       process.exitCode = code ?? 128 + constants.signals[signal];
       resolve();

@@ -5,6 +5,7 @@ import { parseSource, repositoryFiles, type SourceFile } from "./source.ts";
 const MAY_IMPORT: Record<string, readonly string[] | "everything"> = {
   errors: [],
   config: [],
+  log: [],
   definition: ["errors"],
   ports: ["definition", "errors"],
   ai: ["definition", "errors", "ports"],
@@ -18,7 +19,8 @@ const MAY_IMPORT: Record<string, readonly string[] | "everything"> = {
   api: ["executor", "workflows", "triggers", "registry", "telemetry", "steps", "ports", "definition", "config", "errors"],
   adapters: ["ports", "definition", "errors"],
   app: "everything",
-  main: ["app", "config", "errors"],
+  welcome: ["app", "executor", "workflows", "definition", "config", "errors"],
+  main: ["app", "welcome", "config", "errors"],
 };
 
 const DRIVERS = ["node:sqlite", "@google-cloud/"];
