@@ -4,7 +4,12 @@ import type { CallContext, Operation } from "./operations/operation.ts";
 import { parseInput } from "./parse.ts";
 
 /** Runs an operation on raw input: the scope is checked before the input is looked at. */
-export async function callOperation(operation: Operation, context: CallContext, raw: unknown, body?: string): Promise<{ input: unknown; handled: unknown }> {
+export async function callOperation(
+  operation: Operation,
+  context: CallContext,
+  raw: unknown,
+  body?: string,
+): Promise<{ input: unknown; handled: unknown }> {
   requireScope(context.principal, operation.scope);
   const input = parseInput(operation.input, raw, body);
   return { input, handled: await operation.handle(context, input) };

@@ -16,7 +16,9 @@ export function createGuard({ SIGNALBOX_AUTH, HOST }: Config): (request: Fastify
     if (SIGNALBOX_AUTH === "none" && !PROBES.has(request.url)) {
       const name = hostName(request.headers.host);
       if (!LOOPBACK.test(name) && name !== HOST.toLowerCase()) {
-        throw new SignalboxError("FORBIDDEN", "Without authentication the service answers to loopback names only.", { details: { host: name } });
+        throw new SignalboxError("FORBIDDEN", "Without authentication the service answers to loopback names only.", {
+          details: { host: name },
+        });
       }
     }
     const { origin } = request.headers;

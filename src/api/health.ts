@@ -12,7 +12,10 @@ export type Readiness = () => { ready: boolean; reason?: string };
  * `/livez` says that the event loop turns and nothing else, because a restart does not cure a dependency. `/readyz` adds the
  * process's own wish and the store. `/healthz` tells the same to people.
  */
-export function registerHealth(app: FastifyInstance, { readiness, store, clock }: { readiness: Readiness; store: Store; clock: Clock }): void {
+export function registerHealth(
+  app: FastifyInstance,
+  { readiness, store, clock }: { readiness: Readiness; store: Store; clock: Clock },
+): void {
   const startedAt = clock.now();
 
   app.get("/livez", { logLevel: "silent" }, async () => ({ status: "ok" }));
@@ -24,7 +27,9 @@ export function registerHealth(app: FastifyInstance, { readiness, store, clock }
 
   app.get("/healthz", { logLevel: "silent" }, async (_request, reply) => {
     const state = await look();
-    return await reply.code(state.status === "ok" ? 200 : 503).send({ ...state, uptimeSeconds: Math.floor((clock.now() - startedAt) / 1_000) });
+    return await reply
+      .code(state.status === "ok" ? 200 : 503)
+      .send({ ...state, uptimeSeconds: Math.floor((clock.now() - startedAt) / 1_000) });
   });
 
   async function look(): Promise<{ status: "ok" | "not_ready"; reason?: string; store?: "ok" | "unavailable" }> {

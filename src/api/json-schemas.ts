@@ -32,7 +32,9 @@ export function collectSchemas(): SchemaCollector {
     ...collected,
     node(schema, direction) {
       // Wrapped, because only a schema inside another one becomes a reference.
-      const wrapped = z.toJSONSchema(z.object({ root: schema }), { io: direction, unrepresentable: "any" }) as SchemaNode & { $defs?: Definitions }; // JSON Schema 2020-12
+      const wrapped = z.toJSONSchema(z.object({ root: schema }), { io: direction, unrepresentable: "any" }) as SchemaNode & {
+        $defs?: Definitions;
+      }; // JSON Schema 2020-12
       for (const [name, definition] of Object.entries(wrapped.$defs ?? {})) collected[direction][name] = tidy(definition);
       return tidy(wrapped.properties?.["root"] ?? {});
     },
@@ -64,7 +66,8 @@ function tidy(node: SchemaNode): SchemaNode {
     if (key === "minimum" && value === Number.MIN_SAFE_INTEGER) return [];
     if (key === "maximum" && value === Number.MAX_SAFE_INTEGER) return [];
     if (key === "propertyNames" && JSON.stringify(value) === '{"type":"string"}') return [];
-    if (key === "properties") return [[key, Object.fromEntries(Object.entries(value as Definitions).map(([name, child]) => [name, tidy(child)]))]];
+    if (key === "properties")
+      return [[key, Object.fromEntries(Object.entries(value as Definitions).map(([name, child]) => [name, tidy(child)]))]];
     if (Array.isArray(value)) return [[key, value.map((item: unknown) => (isNode(item) ? tidy(item) : item))]];
     return [[key, isNode(value) && key !== "default" ? tidy(value) : value]];
   });

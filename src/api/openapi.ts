@@ -26,7 +26,8 @@ export function createOpenApi(): SchemaNode {
     info: {
       title: "Signalbox",
       version: "1",
-      description: "Durable AI orchestration: define a workflow, run it durably, watch it live. The same operations are offered over GraphQL at `/graphql`.",
+      description:
+        "Durable AI orchestration: define a workflow, run it durably, watch it live. The same operations are offered over GraphQL at `/graphql`.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
@@ -53,8 +54,18 @@ function describe(operation: Operation, schemas: SchemaCollector): (names: Names
     ...places.path.map((name) => parameter(name, "path", field(name), true)),
     ...[...places.query.keys()].map((name) => parameter(name, "query", field(name), required.has(name))),
     ...[...places.filter.keys()].map((name) => parameter(name, "query", filter[name] ?? {}, false)),
-    ...Object.entries(operation.headers ?? {}).map(([, { header, description }]) => ({ ...parameter(header, "header", { type: "string" }, false), description })),
-    ...(operation === events ? [{ ...parameter("last-event-id", "header", { type: "string" }, false), description: "On a stream: the last seq the client has; wins over `afterSeq`" }] : []),
+    ...Object.entries(operation.headers ?? {}).map(([, { header, description }]) => ({
+      ...parameter(header, "header", { type: "string" }, false),
+      description,
+    })),
+    ...(operation === events
+      ? [
+          {
+            ...parameter("last-event-id", "header", { type: "string" }, false),
+            description: "On a stream: the last seq the client has; wins over `afterSeq`",
+          },
+        ]
+      : []),
   ];
   const body = bodyOf(places.body, input);
   const errors = [...COMMON_ERRORS, ...(body ? BODY_ERRORS : []), ...(operation.errors ?? [])];
@@ -66,7 +77,9 @@ function describe(operation: Operation, schemas: SchemaCollector): (names: Names
     tags: [operation.noun],
     "x-scope": operation.scope,
     ...(parameters.length > 0 && { parameters: parameters.map((item) => ({ ...item, schema: renamed(item.schema, "input", names) })) }),
-    ...(body && { requestBody: { required: body.required, content: { "application/json": { schema: renamed(body.schema, "input", names) } } } }),
+    ...(body && {
+      requestBody: { required: body.required, content: { "application/json": { schema: renamed(body.schema, "input", names) } } },
+    }),
     responses: { ...successes(operation, renamed(output, "output", names)), ...refusals(errors) },
   });
 }
@@ -74,7 +87,14 @@ function describe(operation: Operation, schemas: SchemaCollector): (names: Names
 function parameter(name: string, place: "path" | "query" | "header", schema: SchemaNode, isRequired: boolean) {
   const { description, ...rest } = schema;
   const list = place === "query" && schema.type === "array" ? { style: "form", explode: false } : {};
-  return { name, in: place, ...(isRequired && { required: true }), ...(description !== undefined && { description }), schema: rest, ...list };
+  return {
+    name,
+    in: place,
+    ...(isRequired && { required: true }),
+    ...(description !== undefined && { description }),
+    schema: rest,
+    ...list,
+  };
 }
 
 function bodyOf(place: ReturnType<typeof fieldPlaces>["body"], input: SchemaNode): { schema: SchemaNode; required: boolean } | null {
@@ -99,7 +119,12 @@ function successes(operation: Operation, schema: SchemaNode): Record<string, unk
     answers["200"] = { description: "It ended within `wait`", ...headers(["Location"]), ...json };
   }
   if (operation === events) {
-    const content = { ...json.content, "text/event-stream": { schema: { type: "string", description: "`id` is the seq, `event` the type, `data` the event; `event: end` is the last" } } };
+    const content = {
+      ...json.content,
+      "text/event-stream": {
+        schema: { type: "string", description: "`id` is the seq, `event` the type, `data` the event; `event: end` is the last" },
+      },
+    };
     answers["200"] = { description: "OK", content };
     answers["204"] = { description: "A stream that reconnects after the last event: there is no more" };
   }
@@ -122,7 +147,7 @@ function refusals(codes: readonly ErrorCode[]): Record<string, unknown> {
 /** One component per name; an input that differs from the output of its name gets "Input" behind it. */
 function componentNames({ input, output }: SchemaCollector): Names {
   const differs = new Set(Object.keys(input).filter((name) => output[name] !== undefined && text(input[name]) !== text(output[name])));
-  for (let before = -1; before !== differs.size; ) {
+  for (let before = -1; before !== differs.size;) {
     before = differs.size;
     for (const [name, node] of Object.entries(input)) {
       if (output[name] !== undefined && references(node).some((inner) => differs.has(inner))) differs.add(name);
@@ -149,7 +174,10 @@ function renamed(node: SchemaNode, direction: Direction, names: Names): SchemaNo
     const entries = Object.entries(value)
       // Answers may gain fields within v1, so their schemas stay open.
       .filter(([key, inner]) => !(direction === "output" && key === "additionalProperties" && inner === false))
-      .map(([key, inner]): [string, unknown] => [key, key === "$ref" && name !== undefined ? `#/components/schemas/${names[direction].get(name) ?? name}` : walk(inner)]);
+      .map(([key, inner]): [string, unknown] => [
+        key,
+        key === "$ref" && name !== undefined ? `#/components/schemas/${names[direction].get(name) ?? name}` : walk(inner),
+      ]);
     return Object.fromEntries(entries);
   };
   return walk(node) as SchemaNode; // a copy of a node is a node

@@ -19,10 +19,13 @@ export function invalidInput(issues: Issue[]): SignalboxError {
 
 /** Zod's problems as ours. Pointers walk the body where one field is the body, else the fields. */
 export function toIssues(error: z.ZodError, body?: string): Issue[] {
-  return error.issues.flatMap((issue) => flatten(issue, [])).slice(0, MAX_ISSUES).map(({ path, ...issue }) => ({
-    ...issue,
-    pointer: pointerTo("", ...(body !== undefined && path[0] === body ? path.slice(1) : path)),
-  }));
+  return error.issues
+    .flatMap((issue) => flatten(issue, []))
+    .slice(0, MAX_ISSUES)
+    .map(({ path, ...issue }) => ({
+      ...issue,
+      pointer: pointerTo("", ...(body !== undefined && path[0] === body ? path.slice(1) : path)),
+    }));
 }
 
 interface Found {
@@ -36,20 +39,38 @@ function flatten(issue: z.core.$ZodIssue, base: PropertyKey[]): Found[] {
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => ({ code: "UNKNOWN_FIELD", path: [...path, key], message: "is not a known field" }));
-    case "invalid_union": {
-      // Of the alternatives, the one the writer most likely meant is the one that fits deepest.
-      const branches = issue.errors.map((branch) => branch.flatMap((inner) => flatten(inner, path)));
-      const best = branches.toSorted((left, right) => depth(right) - depth(left))[0];
-      return best && depth(best) > path.length ? best : [{ code: "INVALID_VALUE", path, message: branches.flat().map(({ message }) => message).join(" or ") || issue.message }];
-    }
+    case "invalid_union":
+      return flattenUnion(issue, path);
     case "invalid_key":
       return issue.issues.map(({ message }) => ({ code: "INVALID_KEY", path, message: `is not a valid name: ${message}` }));
     case "invalid_type":
-      // Zod leaves the input itself out of its issues, for privacy; whether there was one is told by the message only.
-      return [issue.message.endsWith("received undefined") ? { code: "REQUIRED", path, message: "is required" } : { code: "WRONG_TYPE", path, message: `must be ${issue.expected}` }];
+      return [{ path, ...wrongType(issue) }];
+    case "invalid_value":
+    case "invalid_format":
+    case "invalid_element":
+    case "not_multiple_of":
+    case "too_small":
+    case "too_big":
+    case "custom":
+      return [{ code: issue.code.toUpperCase(), path, message: plain(issue.message) }];
     default:
-      return [{ code: (issue.code ?? "invalid").toUpperCase(), path, message: plain(issue.message) }];
+      return issue satisfies never;
   }
+}
+
+/** Of the alternatives, the one the writer most likely meant is the one that fits deepest. */
+function flattenUnion(issue: z.core.$ZodIssueInvalidUnion, path: PropertyKey[]): Found[] {
+  const branches = issue.errors.map((branch) => branch.flatMap((inner) => flatten(inner, path)));
+  const best = branches.toSorted((left, right) => depth(right) - depth(left))[0];
+  if (best && depth(best) > path.length) return best;
+  const messages = branches.flat().map(({ message }) => message);
+  return [{ code: "INVALID_VALUE", path, message: messages.join(" or ") || issue.message }];
+}
+
+function wrongType({ message, expected }: z.core.$ZodIssueInvalidType): Omit<Found, "path"> {
+  // Zod leaves the input itself out of its issues, for privacy; whether there was one is told by the message only.
+  const isMissing = message.endsWith("received undefined");
+  return isMissing ? { code: "REQUIRED", message: "is required" } : { code: "WRONG_TYPE", message: `must be ${expected}` };
 }
 
 function depth(found: Found[]): number {

@@ -18,11 +18,20 @@ export function createSdl(): string {
     const fields = kind === "query" ? queries : mutations;
     if (items) fields.push(field(name, args, `[${types.reference(schemas.node(items, "output"), "output", name)}!]!`, summary));
     if (input.shape["pageToken"]) {
-      fields.push(field(`${name}Page`, args, `${types.reference(schemas.node(output, "output"), "output", name)}!`, `${summary}; with the token of the next page`));
+      fields.push(
+        field(
+          `${name}Page`,
+          args,
+          `${types.reference(schemas.node(output, "output"), "output", name)}!`,
+          `${summary}; with the token of the next page`,
+        ),
+      );
     }
     if (!items) {
       // What a query asks for may not be there: null, with the error beside it.
-      fields.push(field(name, args, `${types.reference(schemas.node(output, "output"), "output", name)}${kind === "query" ? "" : "!"}`, summary));
+      fields.push(
+        field(name, args, `${types.reference(schemas.node(output, "output"), "output", name)}${kind === "query" ? "" : "!"}`, summary),
+      );
     }
   }
   const subscriptions = SUBSCRIPTIONS.map(({ name, summary, input, output }) =>
@@ -58,7 +67,7 @@ function createTypes(schemas: SchemaCollector) {
     const own = Object.entries(node.properties ?? {})
       .filter(([key]) => !(direction === "output" && relationsOf(name).some(({ field: key2 }) => key2 === key)))
       .map(([key, child]) => field(key, "", typed(key, child, direction, name, required.has(key)), child.description));
-    const related = direction === "output" ? relationsOf(name).map((related) => relationField(related)) : [];
+    const related = direction === "output" ? relationsOf(name).map((relation) => relationField(relation)) : [];
     printed.set(name, block(direction === "input" ? "input" : "type", name, [...own, ...related]));
     return name;
   }
@@ -66,7 +75,7 @@ function createTypes(schemas: SchemaCollector) {
   function typed(key: string, node: SchemaNode, direction: Direction, parent: string, isRequired: boolean): string {
     const { isNullable } = nonNull(node);
     const type = reference(node, direction, `${parent}${capitalised(key)}`);
-    const isId = type === "String" && (key === "id" || /Id$/.test(key));
+    const isId = type === "String" && (key === "id" || key.endsWith("Id"));
     // Any JSON value may be null.
     return `${isId ? "ID" : type}${isRequired && !isNullable && type !== "JSON" ? "!" : ""}`;
   }
@@ -94,7 +103,14 @@ function createTypes(schemas: SchemaCollector) {
 
   function enumeration(name: string | undefined, { enum: values = [] }: SchemaNode): string {
     if (name === undefined || !values.every((value) => typeof value === "string" && GRAPHQL_NAME.test(value))) return "String";
-    printed.set(name, block("enum", name, values.map((value) => `  ${String(value)}`)));
+    printed.set(
+      name,
+      block(
+        "enum",
+        name,
+        values.map((value) => `  ${String(value)}`),
+      ),
+    );
     return name;
   }
 

@@ -34,7 +34,14 @@ export interface ServerOptions extends Services {
  * The API of one process: REST, GraphQL, WebSocket, health and the reference pages over one operation table. Not listening yet.
  * `close()` asks live clients to reconnect, lets requests finish, and is done within `closeMs`, whatever clients do.
  */
-export async function createServer({ config, readiness, logger, limits: given, closeMs = 3_000, ...services }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({
+  config,
+  readiness,
+  logger,
+  limits: given,
+  closeMs = 3_000,
+  ...services
+}: ServerOptions): Promise<FastifyInstance> {
   const limits: LiveLimits = { ...LIVE_LIMITS, ...given };
   const closing = new AbortController();
   const authenticate = createAuthenticate(config);
@@ -101,7 +108,10 @@ function goneSignal(request: FastifyRequest, reply: FastifyReply | undefined, cl
  * Ends what would keep `close` waiting for ever: streams and long waits at once, requests and sockets of clients that do not
  * go after `closeMs`. Fastify alone waited longer than 4 s for one open WebSocket.
  */
-function cutOffLate(app: FastifyInstance, { closing, closeMs, clock }: { closing: AbortController; closeMs: number; clock: Services["clock"] }): void {
+function cutOffLate(
+  app: FastifyInstance,
+  { closing, closeMs, clock }: { closing: AbortController; closeMs: number; clock: Services["clock"] },
+): void {
   let stop = () => {};
   app.addHook("preClose", async () => {
     closing.abort();

@@ -4,7 +4,10 @@ import { isInputObjectType, isListType, isNonNullType, type GraphQLInputType } f
  * Arguments as the schemas read them: GraphQL lets any optional field be null where JSON leaves it out, so a null means absent
  * everywhere but inside the scalar JSON, where it is data. Objects become plain ones on the way.
  */
-export function withoutNulls(args: Record<string, unknown>, declared: readonly { name: string; type: GraphQLInputType }[]): Record<string, unknown> {
+export function withoutNulls(
+  args: Record<string, unknown>,
+  declared: readonly { name: string; type: GraphQLInputType }[],
+): Record<string, unknown> {
   const types = new Map(declared.map(({ name, type }) => [name, type]));
   return fieldsOf(args, (name) => types.get(name));
 }
@@ -15,8 +18,8 @@ function fieldsOf(value: Record<string, unknown>, typeOf: (name: string) => Grap
 }
 
 function plain(value: unknown, type: GraphQLInputType | undefined): unknown {
-  const inner = isNonNullType(type) ? (type.ofType as GraphQLInputType) : type; // an input type holds input types
-  if (isListType(inner) && Array.isArray(value)) return value.map((item) => plain(item, inner.ofType as GraphQLInputType));
+  const inner = isNonNullType(type) ? type.ofType : type;
+  if (isListType(inner) && Array.isArray(value)) return value.map((item) => plain(item, inner.ofType));
   if (!isInputObjectType(inner) || typeof value !== "object" || value === null) return value;
   const fields = inner.getFields();
   return fieldsOf(value as Record<string, unknown>, (name) => fields[name]?.type);

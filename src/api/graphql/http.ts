@@ -35,7 +35,10 @@ export async function registerGraphQL(app: FastifyInstance, { contextOf, wsHandl
     routes: false,
     graphql: { parseOptions: { maxTokens: GRAPHQL_LIMITS.tokens } },
     // Both kinds of errors are formatted here and in `run`, with a code each; mercurius would log every one of them at info.
-    errorFormatter: ({ data, errors }) => ({ statusCode: 200, response: { data: data ?? null, errors: formatted(errors ?? []) as GraphQLError[] } }), // sent as they are
+    errorFormatter: ({ data, errors }) => ({
+      statusCode: 200,
+      response: { data: data ?? null, errors: formatted(errors ?? []) as GraphQLError[] },
+    }), // sent as they are
   });
   app.graphql.addHook("preValidation", async (_schema, document: DocumentNode) => checkDocument(document));
 
@@ -53,12 +56,20 @@ export async function registerGraphQL(app: FastifyInstance, { contextOf, wsHandl
     handler: async (request, reply) => {
       const { query, variables, operationName } = request.query as Record<string, string | undefined>; // Fastify's parser gives texts; repeated names fail below
       if (query === undefined && request.headers.accept?.includes("text/html")) return await reply.redirect("/graphiql");
-      const input = parseInput(GraphQLRequest, { query, operationName, ...(variables !== undefined && { variables: parseVariables(variables) }) });
+      const input = parseInput(GraphQLRequest, {
+        query,
+        operationName,
+        ...(variables !== undefined && { variables: parseVariables(variables) }),
+      });
       return await run(input, request, reply);
     },
   });
 
-  async function run({ query, variables, operationName }: z.output<typeof GraphQLRequest>, request: FastifyRequest, reply: FastifyReply): Promise<ExecutionResult> {
+  async function run(
+    { query, variables, operationName }: z.output<typeof GraphQLRequest>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<ExecutionResult> {
     checkQueryBytes(query);
     const context: GraphQLContext = {
       call: await contextOf(request, reply),
@@ -78,16 +89,20 @@ function refusals(error: unknown) {
   const { errors, code, statusCode } = error as { errors?: unknown; code?: unknown; statusCode?: unknown }; // anything may be thrown
   if (statusCode === 405) return refused([toGraphQLError(new SignalboxError("METHOD_NOT_ALLOWED", "Send mutations by POST."))]);
   if (code === "MER_ERR_GQL_VALIDATION" && Array.isArray(errors)) {
-    return refused(errors.map((item: unknown) => (item instanceof GraphQLError ? item : new GraphQLError(item instanceof Error ? item.message : "The query cannot be read."))));
+    return refused(
+      errors.map((item: unknown) =>
+        item instanceof GraphQLError ? item : new GraphQLError(item instanceof Error ? item.message : "The query cannot be read."),
+      ),
+    );
   }
   return refused([toGraphQLError(asSignalboxError(error))]);
 }
 
 /** Refusals of the transport: a body that is not JSON, too large or no GraphQL request has its HTTP status and GraphQL's shape. */
-function errorHandler(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function errorHandler(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const known = asSignalboxError(error);
   if (known.status >= 500) request.log.error({ err: known.cause ?? known, requestId: request.id }, "request failed");
-  return reply.code(known.status).send({ data: null, errors: [toGraphQLError(known).toJSON()] });
+  void reply.code(known.status).send({ data: null, errors: [toGraphQLError(known).toJSON()] });
 }
 
 function parseVariables(text: string): unknown {

@@ -1,5 +1,4 @@
 import { GraphQLError, Kind, type ValueNode } from "graphql";
-import type { Json } from "../../definition/json.ts";
 import { MAX_JSON_DEPTH } from "../rest/body.ts";
 
 type Variables = { readonly [name: string]: unknown } | null | undefined;
@@ -31,7 +30,7 @@ function read(node: ValueNode, variables: Variables, depth: number): unknown {
         }),
       );
     case Kind.VARIABLE:
-      return variables?.[node.name.value] as Json; // came out of a JSON body
+      return variables?.[node.name.value];
     default:
       return node satisfies never;
   }

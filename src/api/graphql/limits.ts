@@ -43,7 +43,8 @@ const NOTHING: Weight = { depth: 0, cost: 0, aliases: 0 };
 /** LIMIT_EXCEEDED where the source text is too long to be parsed at all. */
 export function checkQueryBytes(source: string): void {
   const bytes = Buffer.byteLength(source);
-  if (bytes > GRAPHQL_LIMITS.queryBytes) throw new SignalboxError("TOO_LARGE", `The query has ${bytes} bytes; ${GRAPHQL_LIMITS.queryBytes} are allowed.`);
+  if (bytes > GRAPHQL_LIMITS.queryBytes)
+    throw new SignalboxError("TOO_LARGE", `The query has ${bytes} bytes; ${GRAPHQL_LIMITS.queryBytes} are allowed.`);
 }
 
 /** INVALID_INPUT where the document asks for more than one request should. */
@@ -56,7 +57,9 @@ export function checkDocument(document: DocumentNode): void {
   for (const definition of document.definitions) {
     if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
     const roots = definition.selectionSet.selections.length;
-    const introspects = definition.selectionSet.selections.some((selection) => selection.kind === Kind.FIELD && selection.name.value.startsWith("__"));
+    const introspects = definition.selectionSet.selections.some(
+      (selection) => selection.kind === Kind.FIELD && selection.name.value.startsWith("__"),
+    );
     const { depth, cost, aliases } = weightOf(definition.selectionSet, { fragments, weights, open: new Set() });
     hold("root fields", roots, GRAPHQL_LIMITS.rootFields);
     hold("aliases", aliases, GRAPHQL_LIMITS.aliases);
@@ -82,7 +85,12 @@ interface Walk {
 function weightOf(set: SelectionSetNode, walk: Walk): Weight {
   const sum = { ...NOTHING };
   for (const selection of set.selections) {
-    const weight = selection.kind === Kind.FIELD ? fieldWeight(selection, walk) : selection.kind === Kind.INLINE_FRAGMENT ? weightOf(selection.selectionSet, walk) : fragmentWeight(selection.name.value, walk);
+    const weight =
+      selection.kind === Kind.FIELD
+        ? fieldWeight(selection, walk)
+        : selection.kind === Kind.INLINE_FRAGMENT
+          ? weightOf(selection.selectionSet, walk)
+          : fragmentWeight(selection.name.value, walk);
     sum.depth = Math.max(sum.depth, weight.depth);
     sum.cost += weight.cost;
     sum.aliases += weight.aliases;

@@ -26,7 +26,10 @@ export interface Relation {
 }
 
 function relation<S extends z.ZodObject>(
-  declaration: Omit<Relation, "args" | "load"> & { args: S; load(context: CallContext, keys: readonly string[], args: z.output<S>): Promise<readonly unknown[]> },
+  declaration: Omit<Relation, "args" | "load"> & {
+    args: S;
+    load(context: CallContext, keys: readonly string[], args: z.output<S>): Promise<readonly unknown[]>;
+  },
 ): Relation {
   return declaration;
 }
@@ -35,7 +38,8 @@ const NO_ARGS = z.strictObject({});
 const Count = z.number().int().min(1).max(MAX_EVENTS);
 const Seq = z.number().int().min(0);
 
-const loadStats = ({ services, principal }: CallContext, ids: readonly string[]) => workflowStats(services.workflows, principal.tenant, ids);
+const loadStats = ({ services, principal }: CallContext, ids: readonly string[]) =>
+  workflowStats(services.workflows, principal.tenant, ids);
 
 export const RELATIONS: readonly Relation[] = [
   relation({
@@ -76,7 +80,9 @@ export const RELATIONS: readonly Relation[] = [
     args: NO_ARGS,
     output: WorkflowView.nullable(),
     async load({ services, principal }, ids) {
-      const found = new Map((await services.workflows.getMany(principal.tenant, ids)).map((workflow) => [workflow.id, bareWorkflow(workflow)]));
+      const found = new Map(
+        (await services.workflows.getMany(principal.tenant, ids)).map((workflow) => [workflow.id, bareWorkflow(workflow)]),
+      );
       return ids.map((id) => found.get(id) ?? null);
     },
   }),

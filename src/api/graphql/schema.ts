@@ -34,9 +34,11 @@ export function createGraphQLSchema(): GraphQLSchema {
     const type = operation.kind === "query" ? "Query" : "Mutation";
     const field = fieldOf(schema, type, operation.name);
     field.resolve = operationResolver(operation, operation.items ? (page) => (page as { items: unknown }).items : (handled) => handled); // lists answer with pages
-    if (operation.input.shape["pageToken"]) fieldOf(schema, type, `${operation.name}Page`).resolve = operationResolver(operation, (page) => page);
+    if (operation.input.shape["pageToken"])
+      fieldOf(schema, type, `${operation.name}Page`).resolve = operationResolver(operation, (page) => page);
   }
-  for (const relation of RELATIONS) fieldOf(schema, relation.type, relation.field).resolve = relationResolver(relation, fieldOf(schema, relation.type, relation.field));
+  for (const relation of RELATIONS)
+    fieldOf(schema, relation.type, relation.field).resolve = relationResolver(relation, fieldOf(schema, relation.type, relation.field));
   for (const subscription of SUBSCRIPTIONS) {
     const field = fieldOf(schema, "Subscription", subscription.name);
     field.subscribe = subscribeResolver(subscription);
@@ -68,7 +70,10 @@ function operationResolver(operation: Operation, pick: (handled: unknown) => unk
 function relationResolver(relation: Relation, { args: declared }: Field): NonNullable<Field["resolve"]> {
   return async (parent, args, context) => {
     try {
-      requireScope(context.call.principal, relation.type === "Workflow" && relation.field !== "executions" ? "workflows:read" : "executions:read");
+      requireScope(
+        context.call.principal,
+        relation.type === "Workflow" && relation.field !== "executions" ? "workflows:read" : "executions:read",
+      );
       const given = parseInput(relation.args, withoutNulls(args, declared));
       const key = `${relation.type}.${relation.field} ${JSON.stringify(given)}`;
       let loader = context.loaders.get(key);
@@ -97,7 +102,7 @@ function subscribeResolver(subscription: Subscription): NonNullable<Field["subsc
   };
 }
 
-async function* guarded(source: AsyncIterable<unknown>, context: GraphQLContext): AsyncGenerator<unknown> {
+async function* guarded(source: AsyncIterable<unknown>, context: GraphQLContext): AsyncGenerator {
   try {
     yield* source;
   } catch (error) {

@@ -20,7 +20,13 @@ interface SocketExtra {
 }
 
 /** GraphQL over WebSocket, sub-protocol graphql-transport-ws: subscriptions, and queries and mutations too. */
-export function createGraphQLSocket({ contextOf, limits }: { contextOf: (request: FastifyRequest) => Promise<CallContext>; limits: LiveLimits }): WebsocketHandler {
+export function createGraphQLSocket({
+  contextOf,
+  limits,
+}: {
+  contextOf: (request: FastifyRequest) => Promise<CallContext>;
+  limits: LiveLimits;
+}): WebsocketHandler {
   const schema = createGraphQLSchema();
 
   const server = makeServer<Record<string, unknown>, SocketExtra>({
@@ -30,11 +36,16 @@ export function createGraphQLSocket({ contextOf, limits }: { contextOf: (request
       try {
         return prepare(payload, extra);
       } catch (error) {
-        return [error instanceof GraphQLError ? error : toGraphQLError(error instanceof SignalboxError ? error : new SignalboxError("INVALID_INPUT", "The query cannot be read."))];
+        return [
+          error instanceof GraphQLError
+            ? error
+            : toGraphQLError(error instanceof SignalboxError ? error : new SignalboxError("INVALID_INPUT", "The query cannot be read.")),
+        ];
       }
     },
     onError: (_context, _id, _payload, errors) => refused(errors),
-    onNext: (_context, _id, _payload, _args, result) => (result.errors ? { ...result, errors: formatted(result.errors) } : undefined) as { errors?: GraphQLFormattedError[] } | undefined,
+    onNext: (_context, _id, _payload, _args, result) =>
+      (result.errors ? { ...result, errors: formatted(result.errors) } : undefined) as { errors?: GraphQLFormattedError[] } | undefined,
   });
 
   function prepare({ query, variables, operationName }: SubscribePayload, extra: SocketExtra): ExecutionArgs | readonly GraphQLError[] {
@@ -69,8 +80,8 @@ export function createGraphQLSocket({ contextOf, limits }: { contextOf: (request
         send: (text) => sendPaced(socket, text, extra.call, limits),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => {
-          socket.on("message", (data) => {
-            take(String(data)).catch((error: unknown) => {
+          socket.on("message", (data: Buffer) => {
+            take(data.toString()).catch((error: unknown) => {
               request.log.error({ err: error }, "GraphQL socket failed");
               socket.close(1011, "internal error");
             });

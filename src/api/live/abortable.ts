@@ -2,7 +2,10 @@
  * An iterator whose `return` takes effect at once. An async generator alone would first wait for the event it is waiting for, so
  * an unsubscribed client would keep a follower alive until the next event of an execution that may be parked for days.
  */
-export function abortable<T>(start: (signal: AbortSignal) => AsyncIterable<T>, onEnd: () => void = () => {}): AsyncIterableIterator<T, undefined> {
+export function abortable<T>(
+  start: (signal: AbortSignal) => AsyncIterable<T>,
+  onEnd: () => void = () => {},
+): AsyncIterableIterator<T, undefined> {
   const controller = new AbortController();
   const source = start(controller.signal)[Symbol.asyncIterator]();
   let isOver = false;

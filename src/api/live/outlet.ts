@@ -44,6 +44,9 @@ export function socketOutlet(socket: WebSocket): Outlet {
   return {
     bufferedBytes: () => (socket.readyState === socket.OPEN ? socket.bufferedAmount : 0),
     // A ping's callback comes when everything before it was handed to the kernel.
-    flushed: () => new Promise((resolve) => void socket.ping(undefined, undefined, () => resolve())),
+    flushed: () =>
+      new Promise((resolve) => {
+        socket.ping(undefined, undefined, () => resolve());
+      }),
   };
 }

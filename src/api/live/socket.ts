@@ -61,7 +61,17 @@ export function serveSocket({ socket, request, context, limits }: SocketOptions)
       });
   }
 
-  async function pump({ id, topic, afterSeq, signal }: { id: string | undefined; topic: string; afterSeq: number; signal: AbortSignal }): Promise<void> {
+  async function pump({
+    id,
+    topic,
+    afterSeq,
+    signal,
+  }: {
+    id: string | undefined;
+    topic: string;
+    afterSeq: number;
+    signal: AbortSignal;
+  }): Promise<void> {
     const { services, principal } = context;
     const executionId = topic.slice("execution:".length);
     const { status, lastSeq } = await services.executor.get(principal.tenant, executionId);
@@ -102,7 +112,9 @@ function parseFrame(text: string): ClientFrame | SignalboxError {
   }
   const parsed = ClientFrame.safeParse(raw);
   if (parsed.success) return parsed.data;
-  return new SignalboxError("INVALID_INPUT", "The frame is not one of subscribe, unsubscribe and ping.", { issues: toIssues(parsed.error) });
+  return new SignalboxError("INVALID_INPUT", "The frame is not one of subscribe, unsubscribe and ping.", {
+    issues: toIssues(parsed.error),
+  });
 }
 
 /** `events` frames of a batch, each about `FRAME_BYTES` at most, with the seq of its last event. */

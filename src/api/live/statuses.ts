@@ -14,7 +14,12 @@ const STATUS_AFTER: Partial<Record<ExecutionEventType, ExecutionStatus>> = {
 };
 
 /** The status now, then every change of it, none twice in a row; ends with a terminal one. NOT_FOUND before the first. */
-export async function* statusesOf(executor: Executor, tenant: string, executionId: string, signal: AbortSignal): AsyncGenerator<ExecutionStatus> {
+export async function* statusesOf(
+  executor: Executor,
+  tenant: string,
+  executionId: string,
+  signal: AbortSignal,
+): AsyncGenerator<ExecutionStatus> {
   const execution = await executor.get(tenant, executionId);
   let status = execution.status;
   yield status;

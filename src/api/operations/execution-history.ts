@@ -33,7 +33,7 @@ export const events = defineList({
       path: ["beforeSeq"],
       message: "cannot be combined with afterSeq",
     }),
-  items: ExecutionEvent as z.ZodType<ExecutionEvent>,
+  items: ExecutionEvent,
   pageName: "ExecutionEventPage",
   async handle({ services, principal }, { executionId, afterSeq, beforeSeq, limit = DEFAULT_EVENTS }) {
     const page = beforeSeq === undefined ? { afterSeq: afterSeq ?? 0, limit } : { beforeSeq, limit };

@@ -32,7 +32,10 @@ export const executeWorkflow = defineOperation({
   }),
   output: ExecutionView,
   headers: {
-    idempotencyKey: { header: "idempotency-key", description: "The same key gives the first execution again; with another body it is refused" },
+    idempotencyKey: {
+      header: "idempotency-key",
+      description: "The same key gives the first execution again; with another body it is refused",
+    },
     wait: { header: "prefer", description: "`wait=10`: seconds to wait for the end, as RFC 7240", read: preferredWait },
   },
   bodyAliases: { input_data: "inputData" },

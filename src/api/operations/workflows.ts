@@ -2,11 +2,21 @@ import { z } from "zod";
 import { JsonValue } from "../../definition/json.ts";
 import { PageRequest, DEFAULT_PAGE_SIZE } from "../../definition/page.ts";
 import { WorkflowDefinition, WorkflowInput, WorkflowStatus } from "../../definition/workflow.ts";
-import { bareWorkflow, keepSecretDefaults, publicDefinition, withStats, WorkflowVersionView, WorkflowView, type BareWorkflow } from "../views/workflow.ts";
+import {
+  bareWorkflow,
+  keepSecretDefaults,
+  publicDefinition,
+  withStats,
+  WorkflowVersionView,
+  WorkflowView,
+  type BareWorkflow,
+} from "../views/workflow.ts";
 import { defineList, defineOperation, PathId, type CallContext, type HeaderField } from "./operation.ts";
 import { ifMatchRevision } from "./if-match.ts";
 
-const IF_MATCH = { ifMatch: { header: "if-match", description: "ETag of the workflow this write is based on; `*` for any" } } as const satisfies Record<string, HeaderField>;
+const IF_MATCH = {
+  ifMatch: { header: "if-match", description: "ETag of the workflow this write is based on; `*` for any" },
+} as const satisfies Record<string, HeaderField>;
 const IfMatch = z.string().max(255).optional().describe('ETag of the workflow this write is based on, `"<revision>"`');
 const expand = ({ services, principal }: CallContext, workflows: BareWorkflow[]) => withStats(services.workflows, principal, workflows);
 const etag = (workflow: { revision: number }) => ({ etag: `"${workflow.revision}"` });
@@ -127,9 +137,7 @@ export const workflowVersion = defineOperation({
   }),
 });
 
-const Issue = z
-  .object({ code: z.string(), pointer: z.string(), message: z.string(), hint: z.string().optional() })
-  .meta({ id: "Issue" });
+const Issue = z.object({ code: z.string(), pointer: z.string(), message: z.string(), hint: z.string().optional() }).meta({ id: "Issue" });
 
 export const validateWorkflow = defineOperation({
   name: "validateWorkflow",

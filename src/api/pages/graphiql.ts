@@ -58,7 +58,10 @@ export function registerGraphiQL(app: FastifyInstance): void {
   app.get("/graphiql/:asset", async (request, reply) => {
     const { asset } = request.params as { asset: string }; // the route's own parameter
     if (!isAsset(asset)) throw new SignalboxError("NOT_FOUND", "GraphiQL has no such file.");
-    return await reply.type(ASSETS[asset].type).header("cache-control", "public, max-age=3600").send(createReadStream(requireAsset(asset)));
+    return await reply
+      .type(ASSETS[asset].type)
+      .header("cache-control", "public, max-age=3600")
+      .send(createReadStream(requireAsset(asset)));
   });
 }
 

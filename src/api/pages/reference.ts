@@ -20,13 +20,21 @@ export async function registerReference(app: FastifyInstance): Promise<void> {
     scope.addHook("onSend", async (_request, reply) => void reply.header("content-security-policy", OFFLINE_POLICY));
     await scope.register(scalar, {
       routePrefix: "/docs",
-      configuration: { url: "/openapi.json", pageTitle: "Signalbox API", withDefaultFonts: false, telemetry: false, hideClientButton: true },
+      configuration: {
+        url: "/openapi.json",
+        pageTitle: "Signalbox API",
+        withDefaultFonts: false,
+        telemetry: false,
+        hideClientButton: true,
+      },
     });
   });
 
   app.get("/errors/:code", async (request, reply) => {
     const { code } = request.params as { code: string }; // the route's own parameter
-    const page = Object.hasOwn(ERRORS, code) ? await readFile(new URL(`${code}.md`, ERROR_PAGES), "utf8").catch(() => undefined) : undefined;
+    const page = Object.hasOwn(ERRORS, code)
+      ? await readFile(new URL(`${code}.md`, ERROR_PAGES), "utf8").catch(() => undefined)
+      : undefined;
     if (page === undefined) throw notFound("error code", code);
     return await reply.type("text/markdown; charset=utf-8").send(page);
   });

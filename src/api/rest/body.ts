@@ -11,12 +11,15 @@ export function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined);
-    if (isTooDeep(body)) return done(invalidInput([{ code: "TOO_DEEP", pointer: "", message: `is nested deeper than ${MAX_JSON_DEPTH} levels` }]));
+    if (isTooDeep(body))
+      return done(invalidInput([{ code: "TOO_DEEP", pointer: "", message: `is nested deeper than ${MAX_JSON_DEPTH} levels` }]));
     return parse(request, body, (error, value) => {
       if (error === null) return done(null, value);
       // The parser refuses `__proto__` keys with the words below; everything else it refuses is not JSON.
       if (/forbidden prototype property/.test(error.message)) {
-        return done(invalidInput([{ code: "FORBIDDEN_KEY", pointer: "", message: "holds a key named __proto__ or constructor.prototype" }]));
+        return done(
+          invalidInput([{ code: "FORBIDDEN_KEY", pointer: "", message: "holds a key named __proto__ or constructor.prototype" }]),
+        );
       }
       return done(new SignalboxError("MALFORMED_JSON"));
     });
@@ -29,7 +32,8 @@ function isTooDeep(text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
     if (inString) {
-      if (code === 92) index += 1; // backslash: the next character is data
+      if (code === 92)
+        index += 1; // backslash: the next character is data
       else if (code === 34) inString = false;
     } else if (code === 34) inString = true;
     else if (code === 123 || code === 91) {

@@ -16,7 +16,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 /** The framework's own refusals as rows of the error table. */
 export function asSignalboxError(error: unknown): SignalboxError {
   if (error instanceof SignalboxError) return error;
-  const { code, statusCode, message } = error as Partial<FastifyError>; // anything may be thrown; each field is looked at before use
+  const { code = "", statusCode, message } = error as Partial<FastifyError>; // anything may be thrown; each field is looked at before use
   switch (code) {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new SignalboxError("UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json.");
@@ -32,6 +32,7 @@ export function asSignalboxError(error: unknown): SignalboxError {
     default:
       break;
   }
-  if (statusCode === 400 && typeof message === "string") return new SignalboxError("INVALID_INPUT", "The request is malformed.", { cause: error });
+  if (statusCode === 400 && typeof message === "string")
+    return new SignalboxError("INVALID_INPUT", "The request is malformed.", { cause: error });
   return toSignalboxError(error);
 }

@@ -24,12 +24,16 @@ export function fieldPlaces({ route, input, headers = {} }: Operation): FieldPla
   const path = [...url.matchAll(/:(\w+)/g)].map((match) => match[1] as string);
   const isBodyWhole = kinds.has("input");
   const hasBody = method === "POST" || method === "PUT";
-  const rest = [...kinds].filter(([name]) => !path.includes(name) && name !== "input" && name !== "filter" && headers[name]?.read === undefined);
+  const rest = [...kinds].filter(
+    ([name]) => !path.includes(name) && name !== "input" && name !== "filter" && headers[name]?.read === undefined,
+  );
   const filterSchema = input.shape["filter"];
   return {
     path,
     filter: filterSchema instanceof z.ZodOptional ? kindsOf(filterSchema.unwrap() as z.ZodObject) : new Map(), // every filter is an optional object
-    query: new Map(hasBody && !isBodyWhole ? [] : [...rest.filter(([name]) => headers[name] === undefined), ...headerAndQuery(kinds, headers)]),
+    query: new Map(
+      hasBody && !isBodyWhole ? [] : [...rest.filter(([name]) => headers[name] === undefined), ...headerAndQuery(kinds, headers)],
+    ),
     body: !hasBody ? null : isBodyWhole ? { is: "input" } : { is: "fields", names: rest.map(([name]) => name) },
   };
 }
@@ -74,7 +78,12 @@ function readFields(body: unknown, names: readonly string[], raw: Record<string,
   }
 }
 
-function readQuery(query: Record<string, string | string[]>, { query: known, filter }: FieldPlaces, raw: Record<string, unknown>, issues: Issue[]): void {
+function readQuery(
+  query: Record<string, string | string[]>,
+  { query: known, filter }: FieldPlaces,
+  raw: Record<string, unknown>,
+  issues: Issue[],
+): void {
   for (const [key, value] of Object.entries(query)) {
     const name = camelCase(key);
     const own = known.get(name);

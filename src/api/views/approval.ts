@@ -1,8 +1,7 @@
-import type { z } from "zod";
 import { JsonRecord, JsonValue } from "../../definition/json.ts";
-import { ApprovalStatus, type Approval, type OpenWait } from "../../definition/wait.ts";
+import type { Approval, OpenWait } from "../../definition/wait.ts";
 
-export type ApprovalStatus = z.infer<typeof ApprovalStatus>;
+type ApprovalStatus = Approval["status"];
 
 /** Store status behind each approval status. */
 export const WAIT_STATUS = {
@@ -26,7 +25,9 @@ export function approvalView({ request, answer, ...wait }: OpenWait): Approval {
     title: wait.title,
     description: text(request["description"]),
     assignees: texts(request["assignees"]),
-    form: JsonRecord.nullable().catch(null).parse(request["form"] ?? null),
+    form: JsonRecord.nullable()
+      .catch(null)
+      .parse(request["form"] ?? null),
     evidence: request["evidence"] ?? null,
     choices: texts(request["choices"]),
     createdAt: wait.createdAt,

@@ -41,7 +41,9 @@ const BareWorkflow = z.object({
 export type BareWorkflow = z.infer<typeof BareWorkflow>;
 
 /** A workflow as clients see it. */
-export const WorkflowView = BareWorkflow.extend({ lastExecuted: z.string().nullable(), executionStats: ExecutionStats }).meta({ id: "Workflow" });
+export const WorkflowView = BareWorkflow.extend({ lastExecuted: z.string().nullable(), executionStats: ExecutionStats }).meta({
+  id: "Workflow",
+});
 export type WorkflowView = z.infer<typeof WorkflowView>;
 
 export const WorkflowVersionView = z
@@ -91,7 +93,11 @@ export function bareWorkflow({ definition, tenant: _tenant, ...head }: Workflow)
 /** The views with their counts, read in one round trip. */
 export async function withStats(manager: WorkflowManager, principal: Principal, workflows: BareWorkflow[]): Promise<WorkflowView[]> {
   if (workflows.length === 0) return [];
-  const stats = await workflowStats(manager, principal.tenant, workflows.map(({ id }) => id));
+  const stats = await workflowStats(
+    manager,
+    principal.tenant,
+    workflows.map(({ id }) => id),
+  );
   return workflows.map((workflow, index) => ({ ...workflow, ...(stats[index] ?? splitStats(NO_STATS)) }));
 }
 
