@@ -4,7 +4,7 @@ import addFormats from "ajv-formats";
 import { SignalboxError, type Issue } from "../errors.ts";
 import { withBudget } from "./cel/budget.ts";
 import { compilePattern, matchesPattern } from "./cel/regex.ts";
-import { didYouMean } from "./check/closest-name.ts";
+import { didYouMean } from "./closest-name.ts";
 import type { JsonObject } from "./json.ts";
 import { pointerTo } from "./pointer.ts";
 

@@ -1,6 +1,6 @@
 import { Environment, type ASTNode, type ParseResult } from "@marcbachmann/cel-js";
 import { guardExpression } from "./limits.ts";
-import { meterExpression } from "./budget.ts";
+import { meterExpression } from "./meter.ts";
 import { childrenOf } from "./nodes.ts";
 import { matchesPattern } from "./regex.ts";
 
@@ -31,6 +31,12 @@ export function compileCel(source: string): ParseResult {
   if (!checked.valid) throw checked.error;
   meterExpression(parsed.ast);
   return parsed;
+}
+
+/** Names of the functions an expression may call. */
+export function functionNames(): readonly string[] {
+  const names = language.getDefinitions().functions.map(({ name }) => name);
+  return [...new Set(names)].filter((name) => name !== "matches");
 }
 
 /** Known fields of root names and their CEL types. */

@@ -1,61 +1,84 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { SignalboxError } from "../../errors.ts";
+import { didYouMean } from "../closest-name.ts";
+import { functionNames, ROOT_NAMES } from "./environment.ts";
 
-/** Anything CEL throws as EXPRESSION_FAILED with line and column, both from 1, and what to do about the usual mistakes. */
+/**
+ * Anything CEL throws as EXPRESSION_FAILED with `details {expression, line, column, reason, hint?}`, both numbers from 1; the hint is
+ * what to do about a usual mistake and ends the message too.
+ */
 export function celFailure(source: string, error: unknown): SignalboxError {
   if (error instanceof SignalboxError) return error;
   const { code, summary, start, node } = read(error);
   const before = source.slice(0, start).split("\n");
   const line = before.length;
   const column = (before.at(-1)?.length ?? 0) + 1;
-  const advice = adviceFor(code, source, node);
-  const message = `${summary.replace(/\.$/, "")} at line ${line}, column ${column} of "${shortened(source)}".${advice ? ` ${advice}` : ""}`;
-  return new SignalboxError("EXPRESSION_FAILED", message, {
-    details: { expression: shortened(source), line, column, reason: code },
+  const expression = source.length > 200 ? `${source.slice(0, 200)}…` : source;
+  const hint = HINTS[code]?.(source, node);
+  const fact = `${readable(summary)} at line ${line}, column ${column} of \`${expression}\`.`;
+  return new SignalboxError("EXPRESSION_FAILED", hint === undefined ? fact : `${fact} ${hint}`, {
+    details: { expression, line, column, reason: code, ...(hint === undefined ? {} : { hint }) },
     cause: error,
   });
 }
 
+/** What the library's errors have; a RangeError of a function it calls has only a message. */
 interface CelErrorShape {
-  code?: unknown;
-  summary?: unknown;
-  message?: unknown;
+  code?: string;
+  summary?: string;
+  message?: string;
   range?: { start: number };
   node?: ASTNode;
 }
 
 function read(error: unknown): { code: string; summary: string; start: number; node: ASTNode | undefined } {
-  // Errors of the library have these; a RangeError or TypeError of a function it calls has only a message.
   const { code, summary, message, range, node } = (typeof error === "object" && error !== null ? error : {}) as CelErrorShape;
   return {
     code: typeof code === "string" ? code : "evaluation_error",
-    summary: String(summary ?? message ?? "The expression failed"),
+    summary: [summary, message].find((text) => typeof text === "string") ?? "The expression failed",
     start: range?.start ?? 0,
     node,
   };
 }
 
-function adviceFor(code: string, source: string, node: ASTNode | undefined): string | undefined {
-  switch (code) {
-    case "no_such_key": {
-      const path = node ? source.slice(node.start, node.end) : "";
-      if (node?.op === "[]")
-        return `Where it may be missing, ask first whether the key is in it: key in ${source.slice(node.args[0].start, node.args[0].end)}`;
-      return `Where it may be missing, ask first: has(${path || "path.key"})`;
-    }
-    case "index_out_of_bounds":
-      return "Ask for size(list) first.";
-    case "no_such_overload":
-      return "Both sides must have types that go together; convert with string(...), int(...) or double(...).";
-    case "no_matching_overload":
-      return "Look up the function's name and the types it takes.";
-    case "unknown_variable":
-      return "Names are input, vars, steps, output, error, trigger, event, item, index and execution; text stands in quotes.";
-    default:
-      return undefined;
-  }
+type Hint = (source: string, node: ASTNode | undefined) => string | undefined;
+
+const HINTS: Record<string, Hint | undefined> = {
+  no_such_key: (source, node) => {
+    if (node?.op === "[]") return `Where it may be missing, ask first: key in ${textOf(source, node.args[0])}`;
+    return `Where it may be missing, ask first: has(${node ? textOf(source, node) : "path.key"})`;
+  },
+  index_out_of_bounds: () => "Ask for size(list) first.",
+  no_such_overload: () => "Both sides must have types that go together; convert with string(...), int(...) or double(...).",
+  no_matching_overload: (_source, node) => {
+    const name = node?.op === "call" || node?.op === "rcall" ? node.args[0] : "";
+    return functionNames().includes(name) ? `${name}() does not take these types.` : didYouMean(name, functionNames());
+  },
+  unknown_variable: (_source, node) =>
+    didYouMean(node?.op === "id" ? node.args : "", ROOT_NAMES) ?? `Names are ${ROOT_NAMES.join(", ")}; text stands in quotes.`,
+};
+
+function textOf(source: string, node: ASTNode): string {
+  return source.slice(node.start, node.end);
 }
 
-function shortened(source: string): string {
-  return source.length > 200 ? `${source.slice(0, 200)}…` : source;
+/** The lexer's words for what a person sees. */
+const TOKENS: Record<string, string> = {
+  EOF: "the end",
+  LPAREN: "(",
+  RPAREN: ")",
+  LBRACKET: "[",
+  RBRACKET: "]",
+  LBRACE: "{",
+  RBRACE: "}",
+  COMMA: ",",
+  COLON: ":",
+  DOT: ".",
+  QUESTION: "?",
+  IDENTIFIER: "a name",
+};
+
+function readable(summary: string): string {
+  const text = summary.replace(/\.$/, "").replace(/\b[A-Z]{3,}\b/g, (word) => TOKENS[word] ?? word);
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -13,22 +13,22 @@ const LONG_TEXT = 4_096;
  * beyond 2^53).
  */
 export function jsonOfCel(value: unknown): Json {
-  switch (typeof value) {
-    case "string":
-      if (value.length > LONG_TEXT) spend(value.length / 64);
-      return value;
-    case "boolean":
-      return value;
-    case "number":
-      if (Number.isFinite(value)) return value;
-      throw new RangeError(`The result is ${value}, which is not a JSON number`);
-    case "bigint":
-      return integer(value);
-    case "object":
-      return value === null ? null : structure(value);
-    default:
-      throw new TypeError(`The result is a ${typeof value}, which is not JSON`);
-  }
+  if (typeof value === "string") return text(value);
+  if (typeof value === "boolean" || value === null) return value;
+  if (typeof value === "number") return finite(value);
+  if (typeof value === "bigint") return integer(value);
+  if (typeof value === "object") return structure(value);
+  throw new TypeError(`The result is a ${typeof value}, which is not JSON`);
+}
+
+function text(value: string): string {
+  if (value.length > LONG_TEXT) spend(value.length / 64);
+  return value;
+}
+
+function finite(value: number): number {
+  if (Number.isFinite(value)) return value;
+  throw new RangeError(`The result is ${value}, which is not a JSON number`);
 }
 
 function integer(value: bigint): number {

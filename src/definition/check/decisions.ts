@@ -2,7 +2,7 @@ import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
 import type { Step } from "../step.ts";
 import type { WorkflowDefinition } from "../workflow.ts";
-import { didYouMean } from "./closest-name.ts";
+import { didYouMean } from "../closest-name.ts";
 import type { Outline, OutlinedStep } from "./outline.ts";
 
 /** A decision has something to choose from, and a fallback where the policy counts on one. */

@@ -1,11 +1,11 @@
-import { SignalboxError, type Issue } from "../../errors.ts";
+import type { Issue, SignalboxError } from "../../errors.ts";
 import { createTypeFinder, type RootName, type Shapes } from "../cel/environment.ts";
 import { celFailure } from "../cel/failure.ts";
 import type { Reference } from "../cel/nodes.ts";
 import { parseExpression, type Expression } from "../expression.ts";
 import type { Json, JsonObject } from "../json.ts";
 import type { Variable } from "../workflow.ts";
-import { didYouMean } from "./closest-name.ts";
+import { didYouMean } from "../closest-name.ts";
 import type { Outline } from "./outline.ts";
 import { placesOf, type Place } from "./places.ts";
 
@@ -61,9 +61,14 @@ function isExpression(result: unknown): result is Expression {
 }
 
 function parseIssue(error: unknown, pointer: string): Issue {
-  const failure = error instanceof SignalboxError ? error : celFailure("", error);
-  const code = failure.details["reason"] === "unknown_variable" ? "UNKNOWN_NAME" : "INVALID_EXPRESSION";
-  return { code, pointer, message: failure.message };
+  const failure = celFailure("", error);
+  return failureIssue(failure.details["reason"] === "unknown_variable" ? "UNKNOWN_NAME" : "INVALID_EXPRESSION", pointer, failure);
+}
+
+function failureIssue(code: string, pointer: string, { message, details }: SignalboxError): Issue {
+  const { hint } = details;
+  if (typeof hint !== "string") return { code, pointer, message };
+  return { code, pointer, message: message.slice(0, -hint.length).trimEnd(), hint };
 }
 
 interface KnownNames {
@@ -156,13 +161,13 @@ function celTypeOf(schema: Json): string {
 function mismatch({ source, references }: Expression, place: Place, typeOf: ReturnType<typeof createTypeFinder>): Issue[] {
   const whole = new Set(references.filter(({ keys }) => keys.length === 0).map(({ name }) => name));
   const { type, error } = typeOf(source, whole);
-  if (type === undefined) return [{ code: "TYPE_MISMATCH", pointer: place.pointer, message: celFailure(source, error).message }];
+  if (type === undefined) return [failureIssue("TYPE_MISMATCH", place.pointer, celFailure(source, error))];
   if (!place.isCondition || type === "bool" || type === "dyn") return [];
   return [
     {
       code: "TYPE_MISMATCH",
       pointer: place.pointer,
-      message: `"${source.slice(0, 200)}" gives ${nameOfType(type)}, but must be true or false.`,
+      message: `\`${source.slice(0, 200)}\` gives ${nameOfType(type)}, but must be true or false.`,
       hint: "Compare it with something.",
     },
   ];

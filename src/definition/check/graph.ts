@@ -1,6 +1,6 @@
 import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
-import type { Outline, OutlinedStep } from "./outline.ts";
+import { handlerOf, type Outline, type OutlinedStep } from "./outline.ts";
 
 /** One place to begin, every step on some path, and an end in reach of each. */
 export function checkGraph(outline: Outline): Issue[] {
@@ -45,7 +45,7 @@ function missingStart({ start, steps }: Outline): Issue | undefined {
 function reachedSteps(outline: Outline): Set<OutlinedStep> {
   const { start, byId, definition } = outline;
   const reached = new Set<OutlinedStep>();
-  const open = [start, byId.get(definition.onError?.goto ?? "")];
+  const open = [start, byId.get(handlerOf(definition) ?? "")];
   while (open.length > 0) {
     const step = open.pop();
     if (!step || reached.has(step)) continue;
@@ -57,29 +57,15 @@ function reachedSteps(outline: Outline): Set<OutlinedStep> {
 
 function followersOf({ ways, regions, step }: OutlinedStep): string[] {
   const targets = [...ways.map(({ next }) => next.to), ...regions.flatMap(({ start, end }) => (end === null ? [start] : [start, end]))];
-  return step.onError?.goto === undefined ? targets : [...targets, step.onError.goto];
+  const handler = handlerOf(step);
+  return handler === undefined ? targets : [...targets, handler];
 }
 
 /** Steps from which every path goes round for ever: the limits would stop it, but only as a failure. */
-function endless({ steps, byId, definition, start }: Outline, reached: ReadonlySet<OutlinedStep>): Issue[] {
-  const predecessors = new Map<OutlinedStep, OutlinedStep[]>();
-  const ending: OutlinedStep[] = [];
-  for (const step of reached) {
-    const followers = followersOf(step);
-    // A target that does not exist is named elsewhere; the path may well end there once it does.
-    if (followers.length === 0 || followers.some((id) => !byId.has(id))) ending.push(step);
-    for (const id of followers) {
-      const follower = byId.get(id);
-      if (follower) predecessors.set(follower, [...(predecessors.get(follower) ?? []), step]);
-    }
-  }
-  const canEnd = new Set<OutlinedStep>();
-  for (let step = ending.pop(); step; step = ending.pop()) {
-    if (canEnd.has(step)) continue;
-    canEnd.add(step);
-    ending.push(...(predecessors.get(step) ?? []));
-  }
-  const handler = byId.get(definition.onError?.goto ?? "");
+function endless(outline: Outline, reached: ReadonlySet<OutlinedStep>): Issue[] {
+  const { steps, byId, definition, start } = outline;
+  const canEnd = stepsThatCanEnd(outline, reached);
+  const handler = byId.get(handlerOf(definition) ?? "");
   if (handler && canEnd.has(handler)) return [];
   const trapped = steps.find((step) => reached.has(step) && !canEnd.has(step));
   if (!trapped) return [];
@@ -92,4 +78,22 @@ function endless({ steps, byId, definition, start }: Outline, reached: ReadonlyS
       hint: "Lead a way out of the cycle, to an end step or to a step without nextSteps.",
     },
   ];
+}
+
+function stepsThatCanEnd({ byId }: Outline, reached: ReadonlySet<OutlinedStep>): Set<OutlinedStep> {
+  const predecessors = new Map<string, OutlinedStep[]>();
+  const ending: OutlinedStep[] = [];
+  for (const step of reached) {
+    const followers = followersOf(step);
+    // A target that does not exist is named elsewhere; the path may well end there once it does.
+    if (followers.length === 0 || followers.some((id) => !byId.has(id))) ending.push(step);
+    for (const id of followers) predecessors.set(id, [...(predecessors.get(id) ?? []), step]);
+  }
+  const canEnd = new Set<OutlinedStep>();
+  for (let step = ending.pop(); step; step = ending.pop()) {
+    if (canEnd.has(step)) continue;
+    canEnd.add(step);
+    ending.push(...(predecessors.get(step.step.id) ?? []));
+  }
+  return canEnd;
 }

@@ -1,6 +1,6 @@
 import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
-import { didYouMean } from "./closest-name.ts";
+import { didYouMean } from "../closest-name.ts";
 import type { Outline } from "./outline.ts";
 
 /** Names that mean something else where they would be read: fields every object has, and words of CEL after a dot. */

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
-import type { NextStep, Step } from "../step.ts";
+import type { ErrorPolicy, NextStep, Step } from "../step.ts";
 import type { WorkflowDefinition } from "../workflow.ts";
 import { configStrings, type ConfigString } from "./config-strings.ts";
 import type { CatalogType, Region, StepCatalog } from "./step-catalog.ts";
@@ -75,7 +75,7 @@ function outlineStep(step: Step, pointer: string, catalog: StepCatalog, issues: 
 function configIssues(type: CatalogType, error: z.core.$ZodError, pointer: string, templates: readonly string[]): Issue[] {
   const isExcused = (at: string): boolean => templates.some((template) => at === template || at.startsWith(`${template}/`));
   const remaining = error.issues.filter((issue) => !isExcusedIssue(issue, pointer, isExcused));
-  const issues = issuesOfZod({ ...error, issues: remaining }, pointer, { code: "INVALID_CONFIG", schema: type.config });
+  const issues = issuesOfZod({ issues: remaining }, pointer, { code: "INVALID_CONFIG", schema: type.config });
   return issues.filter((issue) => !isExcused(issue.pointer));
 }
 
@@ -106,4 +106,9 @@ function asked<T>(question: () => T): T | undefined {
 export function pointerOfText(strings: readonly ConfigString[], text: string, configPointer: string): string {
   const found = strings.find((candidate) => candidate.text === text);
   return found ? configPointer + found.pointer : configPointer;
+}
+
+/** Where an error policy leads; undefined where it leads nowhere. */
+export function handlerOf({ onError }: { onError?: ErrorPolicy | undefined }): string | undefined {
+  return onError?.action === "goto" ? onError.goto : undefined;
 }

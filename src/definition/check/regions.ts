@@ -1,7 +1,7 @@
 import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
-import { didYouMean } from "./closest-name.ts";
-import { pointerOfText, type Outline, type OutlinedStep } from "./outline.ts";
+import { didYouMean } from "../closest-name.ts";
+import { handlerOf, pointerOfText, type Outline, type OutlinedStep } from "./outline.ts";
 import type { Region } from "./step-catalog.ts";
 
 /** The flow outside all regions, or the inside of one. */
@@ -27,7 +27,7 @@ export function checkRegions(outline: Outline): Issue[] {
   const issues: Issue[] = [];
   const flowOf = new Map<OutlinedStep, Flow>();
   const root: Flow = { region: null, owner: null, parent: null, members: new Set() };
-  const handler = outline.definition.onError?.goto;
+  const handler = handlerOf(outline.definition);
   const roots = [
     { id: outline.start.step.id, pointer: outline.start.pointer },
     ...(handler === undefined ? [] : [{ id: handler, pointer: "/onError/goto" }]),
@@ -42,47 +42,41 @@ export function checkRegions(outline: Outline): Issue[] {
 }
 
 /** Walks one flow; returns the flows of the regions met in it. */
-function followFlow(flow: Flow, arrivals: Arrival[], { byId }: Outline, flowOf: Map<OutlinedStep, Flow>, issues: Issue[]): Flow[] {
+function followFlow(flow: Flow, arrivals: Arrival[], outline: Outline, flowOf: Map<OutlinedStep, Flow>, issues: Issue[]): Flow[] {
   const inner: Flow[] = [];
-  const seen = new Set<string>();
-  let reachesEnd = false;
-  let deadEnds = 0;
+  const end = flow.region?.end;
+  let hasEnd = false;
   const open = [...arrivals];
   for (let arrival = open.shift(); arrival; arrival = open.shift()) {
-    if (flow.region && arrival.id === flow.region.end) {
-      reachesEnd = true;
-      continue;
-    }
-    const step = byId.get(arrival.id);
-    if (!step) {
-      if (arrivals.includes(arrival) && flow.region) issues.push(unknownStart(flow, byId.keys()));
-      continue;
-    }
-    const known = flowOf.get(step);
-    if (known && known !== flow) {
+    if (arrival.id === end) hasEnd = true;
+    const step = arrival.id === end ? undefined : outline.byId.get(arrival.id);
+    const known = step && flowOf.get(step);
+    if (!step || known === flow) continue;
+    if (known) {
       issues.push(leak(flow, known, step, arrival.pointer));
+      // Where it leads from there is that flow's business, its end included.
+      hasEnd = true;
       continue;
     }
-    if (seen.has(arrival.id)) continue;
-    seen.add(arrival.id);
     flowOf.set(step, flow);
     for (let outer: Flow | null = flow; outer; outer = outer.parent) outer.members.add(step);
     const leaving = leavingFrom(step);
-    if (leaving.length === 0 && flow.region?.end) {
-      deadEnds++;
+    if (leaving.length === 0 && end) {
+      hasEnd = true;
       issues.push(deadEnd(flow, step));
     }
     open.push(...leaving);
     inner.push(...step.regions.map((region): Flow => ({ region, owner: step, parent: flow, members: new Set() })));
   }
-  if (flow.region) issues.push(...missingJoin(flow, reachesEnd || deadEnds > 0 || seen.size === 0, byId));
+  issues.push(...unknownBorders(flow, outline), ...(hasEnd ? [] : missingJoin(flow, outline)));
   return inner;
 }
 
 /** A step with regions goes on at their ends. */
 function leavingFrom({ step, pointer, ways, regions }: OutlinedStep): Arrival[] {
   const ends = [...new Set(regions.flatMap(({ end }) => end ?? []))].map((id) => ({ id, pointer: pointerTo(pointer, "config") }));
-  const handler = step.onError?.goto === undefined ? [] : [{ id: step.onError.goto, pointer: pointerTo(pointer, "onError", "goto") }];
+  const goto = handlerOf(step);
+  const handler = goto === undefined ? [] : [{ id: goto, pointer: pointerTo(pointer, "onError", "goto") }];
   return [
     ...ways.map(({ next, pointer: at, isImplied }) => ({ id: next.to, pointer: isImplied ? at : pointerTo(at, "to") })),
     ...ends,
@@ -113,31 +107,24 @@ function deadEnd(flow: Flow, { step, pointer }: OutlinedStep): Issue {
   };
 }
 
-function missingJoin(flow: Flow, isFine: boolean, byId: Outline["byId"]): Issue[] {
-  const end = flow.region?.end;
-  if (end === null || end === undefined) return [];
-  const pointer = regionPointer(flow, end);
-  if (!byId.has(end))
-    return [{ code: "UNKNOWN_TARGET", pointer, message: `There is no step "${end}".`, ...withHint(didYouMean(end, byId.keys())) }];
-  if (isFine) return [];
-  return [
-    {
-      code: "JOIN_MISSING",
-      pointer,
-      message: `No path of ${nameOf(flow)} reaches "${end}".`,
-      hint: `Lead the last step of the branch to "${end}".`,
-    },
-  ];
+function missingJoin(flow: Flow, { byId }: Outline): Issue[] {
+  const { start, end } = flow.region ?? {};
+  // Where one of them does not exist, that is what there is to say.
+  if (typeof end !== "string" || !byId.has(end) || !byId.has(start ?? "")) return [];
+  const hint = `Lead the last step of the branch to "${end}".`;
+  return [{ code: "JOIN_MISSING", pointer: regionPointer(flow, end), message: `No path of ${nameOf(flow)} reaches "${end}".`, hint }];
 }
 
-function unknownStart(flow: Flow, ids: Iterable<string>): Issue {
-  const start = flow.region?.start ?? "";
-  return {
-    code: "UNKNOWN_TARGET",
-    pointer: regionPointer(flow, start),
-    message: `There is no step "${start}".`,
-    ...withHint(didYouMean(start, ids)),
-  };
+function unknownBorders(flow: Flow, { byId }: Outline): Issue[] {
+  const { start, end } = flow.region ?? {};
+  return [start, end]
+    .filter((id) => typeof id === "string" && !byId.has(id))
+    .map((id) => ({
+      code: "UNKNOWN_TARGET",
+      pointer: regionPointer(flow, id ?? ""),
+      message: `There is no step "${id}".`,
+      ...withHint(didYouMean(id ?? "", byId.keys())),
+    }));
 }
 
 function withHint(hint: string | undefined): { hint?: string } {

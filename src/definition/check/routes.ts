@@ -1,7 +1,7 @@
 import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
 import type { ErrorPolicy } from "../step.ts";
-import { didYouMean } from "./closest-name.ts";
+import { didYouMean } from "../closest-name.ts";
 import type { Outline, OutlinedStep, Way } from "./outline.ts";
 
 /** Ways out lead somewhere, and at most one of them can be taken. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
-import { didYouMean } from "./closest-name.ts";
+import { didYouMean } from "../closest-name.ts";
 
 type ZodIssue = z.core.$ZodIssue;
 
@@ -9,7 +9,11 @@ type ZodIssue = z.core.$ZodIssue;
  * What Zod found, as issues with JSON pointers: `prefix` is where the parsed value stands in the document. Codes: MISSING_FIELD,
  * UNKNOWN_FIELD, WRONG_TYPE, OUT_OF_RANGE, INVALID_VALUE, or `code` for all of them. With `schema`, a misspelt field gets a hint.
  */
-export function issuesOfZod(error: z.core.$ZodError, prefix = "", options: { code?: string; schema?: z.ZodType } = {}): Issue[] {
+export function issuesOfZod(
+  error: Pick<z.core.$ZodError, "issues">,
+  prefix = "",
+  options: { code?: string; schema?: z.ZodType } = {},
+): Issue[] {
   return error.issues
     .flatMap((issue) => flatten(issue, []))
     .map(({ code, path, message, unknownKey }) => ({
@@ -29,30 +33,26 @@ interface Found {
 
 function flatten(issue: ZodIssue, parent: PropertyKey[]): Found[] {
   const path = [...parent, ...issue.path];
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return issue.keys.map((key) => ({
-        code: "UNKNOWN_FIELD",
-        path: [...path, key],
-        message: `There is no field "${key}" here.`,
-        unknownKey: key,
-      }));
-    case "invalid_union":
-      return flattenUnion(issue, path);
-    case "invalid_key":
-    case "invalid_element":
-      return [{ code: "INVALID_VALUE", path, message: sentence(issue.issues[0]?.message ?? issue.message) }];
-    case "invalid_type":
-      // Zod tells a missing field by its message only.
-      return issue.message.endsWith("received undefined")
-        ? [{ code: "MISSING_FIELD", path, message: `Expected ${issue.expected}, found nothing.` }]
-        : [{ code: "WRONG_TYPE", path, message: sentence(issue.message) }];
-    case "too_big":
-    case "too_small":
-      return [{ code: "OUT_OF_RANGE", path, message: sentence(issue.message) }];
-    default:
-      return [{ code: "INVALID_VALUE", path, message: sentence(issue.message) }];
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      code: "UNKNOWN_FIELD",
+      path: [...path, key],
+      message: `There is no field "${key}" here.`,
+      unknownKey: key,
+    }));
   }
+  if (issue.code === "invalid_union") return flattenUnion(issue, path);
+  if (issue.code === "invalid_key" || issue.code === "invalid_element") {
+    return [{ code: "INVALID_VALUE", path, message: sentence(issue.issues[0]?.message ?? issue.message) }];
+  }
+  if (issue.code === "invalid_type") {
+    // Zod tells a missing field by its message only.
+    return issue.message.endsWith("received undefined")
+      ? [{ code: "MISSING_FIELD", path, message: sentence(`expected ${issue.expected}, found nothing`) }]
+      : [{ code: "WRONG_TYPE", path, message: sentence(issue.message) }];
+  }
+  const isSize = issue.code === "too_big" || issue.code === "too_small";
+  return [{ code: isSize ? "OUT_OF_RANGE" : "INVALID_VALUE", path, message: sentence(issue.message) }];
 }
 
 /** Of a union's alternatives, the one that is not wrong at its very root was meant; where none is, all are named. */
@@ -70,7 +70,7 @@ function flattenUnion(issue: Extract<ZodIssue, { code: "invalid_union" }>, path:
 }
 
 function sentence(message: string): string {
-  const text = message.replace(/^Invalid input: /, "");
+  const text = message.replace(/^Invalid input: /, "").replace("expected record", "expected object");
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
