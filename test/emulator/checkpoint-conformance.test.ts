@@ -1,3 +1,4 @@
+import { describe } from "vitest";
 import { deltaChannelHistoryTests, validate } from "@langchain/langgraph-checkpoint-validation";
 import { FirestoreSaver } from "../../src/adapters/firestore/checkpointer.ts";
 import { emulated, newProject } from "./projects.ts";

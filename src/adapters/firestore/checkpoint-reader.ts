@@ -2,14 +2,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { DocumentReference, DocumentSnapshot, Firestore, QueryDocumentSnapshot } from "@google-cloud/firestore";
 import { maxChannelVersion, TASKS, type CheckpointListOptions, type CheckpointPendingWrite, type CheckpointTuple } from "@langchain/langgraph-checkpoint";
 import { namespaceRef, readCheckpoint, readTaskWriteDocument, type StoredCheckpoint } from "./checkpoint-document.ts";
+import type { Call } from "./caller.ts";
 import type { BlobMemory } from "./checkpoint-memory.ts";
-import { request } from "./client.ts";
 import { invertedId } from "./document-id.ts";
-import { ID, QUERIES, queryOf } from "./queries.ts";
+import { LARGEST_IN, QUERIES, queryOf } from "./queries.ts";
 import { pendingWrites, type TaskWrite } from "./task-writes.ts";
 
 const PAGE_SIZE = 50;
-const LARGEST_IN = 30;
 
 export interface CheckpointReader {
   /** The checkpoint of that id, the newest for an empty one. */
@@ -22,14 +21,15 @@ type ListOptions = Pick<CheckpointListOptions, "before" | "filter"> & { namespac
 
 interface CheckpointReaderOptions {
   firestore: Firestore;
+  call: Call;
   memory: BlobMemory;
   /** Whether children may hold writes of their parent's tasks. */
   hasParentWrites: boolean;
 }
 
-export function createCheckpointReader({ firestore, memory, hasParentWrites }: CheckpointReaderOptions): CheckpointReader {
+export function createCheckpointReader({ firestore, call, memory, hasParentWrites }: CheckpointReaderOptions): CheckpointReader {
   async function tuple(thread: DocumentReference, ns: string, checkpointId: string): Promise<CheckpointTuple | undefined> {
-    return await request(async () => {
+    return await call(async () => {
       const place = namespaceRef(thread, ns);
       const snapshot = checkpointId === "" ? await newest(place) : await place.collection("checkpoints").doc(invertedId(checkpointId)).get();
       if (!snapshot?.exists) return undefined;
@@ -47,7 +47,7 @@ export function createCheckpointReader({ firestore, memory, hasParentWrites }: C
 
   async function* list(thread: DocumentReference, options: ListOptions): AsyncGenerator<CheckpointTuple> {
     const { namespace, checkpointId, before, filter = {} } = options;
-    const places = namespace === undefined ? await request(async () => await thread.collection("ns").listDocuments()) : [namespaceRef(thread, namespace)];
+    const places = namespace === undefined ? await call(async () => await thread.collection("ns").listDocuments()) : [namespaceRef(thread, namespace)];
     const beforeId: unknown = before?.configurable?.["checkpoint_id"];
     for (const place of places) {
       for await (const found of listNamespace(thread, place, typeof beforeId === "string" ? beforeId : undefined)) {
@@ -63,7 +63,7 @@ export function createCheckpointReader({ firestore, memory, hasParentWrites }: C
     let last = before === undefined ? undefined : invertedId(before);
     for (;;) {
       const after = last;
-      const { snapshots, documents, stored } = await request(async () => {
+      const { snapshots, documents, stored } = await call(async () => {
         const page = await queryOf(after === undefined ? QUERIES.checkpoints : QUERIES.checkpointsAfter, place.collection("checkpoints"), {
           values: after === undefined ? [] : [after],
           limit: PAGE_SIZE,
@@ -77,11 +77,11 @@ export function createCheckpointReader({ firestore, memory, hasParentWrites }: C
         return { snapshots: page.docs, documents: writes, stored: checkpoints };
       });
       // Children are newer than their parents: a scan from the newest has met them, one from the middle asks for them.
-      const children = before === undefined ? seen : await request(async () => await writesInChildren(thread, place, stored.map(({ checkpoint }) => checkpoint.id)));
+      const children = before === undefined ? seen : await call(async () => await writesInChildren(thread, place, stored.map(({ checkpoint }) => checkpoint.id)));
       for (const [n, checkpoint] of stored.entries()) {
         if (checkpoint.parentId !== undefined) addTo(seen, checkpoint.parentId, checkpoint.parentWrites);
         const later = [...(documents.get(snapshots[n]?.id ?? "") ?? []), ...(children.get(checkpoint.checkpoint.id) ?? [])];
-        yield await request(async () => await toTuple(thread, place, checkpoint, [...checkpoint.writes, ...later]));
+        yield await call(async () => await toTuple(thread, place, checkpoint, [...checkpoint.writes, ...later]));
       }
       last = snapshots.at(-1)?.id;
       if (last === undefined || snapshots.length < PAGE_SIZE) return;
@@ -107,7 +107,7 @@ export function createCheckpointReader({ firestore, memory, hasParentWrites }: C
     if (!hasParentWrites) return found;
     for (let start = 0; start < parents.length; start += LARGEST_IN) {
       const values = [parents.slice(start, start + LARGEST_IN)];
-      const { docs } = await queryOf(QUERIES.children, place.collection("checkpoints"), { values }).get();
+      const { docs } = await queryOf(QUERIES.childCheckpoints, place.collection("checkpoints"), { values }).get();
       for (const child of docs) {
         const { parentId, parentWrites } = await readCheckpoint(firestore, thread, child);
         if (parentId !== undefined) addTo(found, parentId, parentWrites);

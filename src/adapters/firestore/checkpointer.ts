@@ -11,10 +11,11 @@ import {
 } from "@langchain/langgraph-checkpoint";
 import type { DocumentReference, Firestore } from "@google-cloud/firestore";
 import { SignalboxError } from "../../errors.ts";
+import { createCaller, type Call } from "./caller.ts";
 import { checkpointDocuments, taskWriteDocuments } from "./checkpoint-document.ts";
 import { createBlobMemory } from "./checkpoint-memory.ts";
 import { createCheckpointReader } from "./checkpoint-reader.ts";
-import { createFirestoreClient, request } from "./client.ts";
+import { createFirestoreClient } from "./client.ts";
 import { documentId } from "./document-id.ts";
 import { checkSize, commitOnce, splitBySize, type DocumentWrite } from "./document-write.ts";
 import { taskWrites } from "./task-writes.ts";
@@ -41,13 +42,14 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   readonly #firestore: Firestore;
   readonly #collection: string;
   readonly #memory = createBlobMemory();
+  readonly #call: Call = createCaller().call;
   readonly #reader;
 
   constructor({ firestore, collection = "threads" }: FirestoreSaverOptions) {
     super();
     this.#firestore = "project" in firestore ? createFirestoreClient(firestore) : firestore;
     this.#collection = collection;
-    this.#reader = createCheckpointReader({ firestore: this.#firestore, memory: this.#memory, hasParentWrites: false });
+    this.#reader = createCheckpointReader({ firestore: this.#firestore, call: this.#call, memory: this.#memory, hasParentWrites: false });
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
@@ -60,7 +62,7 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
     const threadId: unknown = config.configurable?.["thread_id"];
     const namespace = namespaceOf(config);
-    const threads = threadId === undefined ? await request(async () => await this.#firestore.collection(this.#collection).listDocuments()) : [this.#thread(String(threadId))];
+    const threads = threadId === undefined ? await this.#call(async () => await this.#firestore.collection(this.#collection).listDocuments()) : [this.#thread(String(threadId))];
     let left = options.limit ?? Infinity;
     for (const thread of threads) {
       for await (const tuple of this.#reader.list(thread, { ...options, namespace, checkpointId: getCheckpointId(config) })) {
@@ -97,7 +99,7 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   override async deleteThread(threadId: string): Promise<void> {
     const thread = this.#thread(threadId);
     this.#memory.forget(thread);
-    await request(async () => await this.#firestore.recursiveDelete(thread), DELETE_DEADLINE_MS);
+    await this.#call(async () => await this.#firestore.recursiveDelete(thread), DELETE_DEADLINE_MS);
   }
 
   #thread(threadId: string): DocumentReference {
@@ -108,7 +110,7 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   async #write(documents: DocumentWrite[]): Promise<void> {
     for (const commit of splitBySize(documents)) {
       checkSize(commit);
-      await request(async () => await commitOnce(this.#firestore, commit));
+      await this.#call(async () => await commitOnce(this.#firestore, commit));
     }
   }
 }

@@ -1,6 +1,5 @@
 import { Firestore } from "@google-cloud/firestore";
-import { carryDeadline, CALL_DEADLINE_MS, withDeadline } from "./deadline.ts";
-import { storeError } from "./failure.ts";
+import { carryDeadline } from "./deadline.ts";
 
 export interface FirestoreClientOptions {
   /** Project id; a `demo-` project on the emulator. */
@@ -25,13 +24,4 @@ export function createFirestoreClient({ project, databaseId, onCall }: Firestore
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
   });
-}
-
-/** Runs one call under the deadline and speaks of its failure in the service's own error codes. */
-export async function request<T>(call: () => Promise<T>, ms: number = CALL_DEADLINE_MS): Promise<T> {
-  try {
-    return await withDeadline(call, ms);
-  } catch (error) {
-    throw storeError(error);
-  }
 }

@@ -28,9 +28,10 @@ export function withoutDeadline<T>(call: () => T): T {
 
 /** The call's answer, or UNAVAILABLE after `ms`. Errors of Firestore's are passed on as they are: callers tell them by code. */
 export async function withDeadline<T>(call: () => Promise<T>, ms: number = CALL_DEADLINE_MS): Promise<T> {
-  const until = systemClock.now() + ms;
+  const now = systemClock.now();
+  const until = Math.min(now + ms, operations.getStore()?.until ?? Infinity);
   return await new Promise<T>((resolve, reject) => {
-    const cancel = systemClock.after(ms, () => reject(new SignalboxError("UNAVAILABLE", `Firestore did not answer within ${ms} ms.`)));
+    const cancel = systemClock.after(until - now, () => reject(new SignalboxError("UNAVAILABLE", `Firestore did not answer within ${ms} ms.`)));
     operations
       .run({ until }, call)
       .then(resolve, reject)

@@ -6,7 +6,6 @@ export const CODE = {
   NOT_FOUND: 5,
   ALREADY_EXISTS: 6,
   FAILED_PRECONDITION: 9,
-  ABORTED: 10,
   OUT_OF_RANGE: 11,
   UNIMPLEMENTED: 12,
 } as const;

@@ -7,19 +7,24 @@ export interface QueryShape {
   group?: boolean;
   where: readonly (readonly [field: string, operator: WhereFilterOp])[];
   orderBy: readonly (readonly [field: string, direction: "asc" | "desc"])[];
+  /** Field that is averaged over what is found. */
+  average?: string;
 }
 
 /** A document's id as a field of a shape. Ranges and order over it need no index, ascending. */
 export const ID = "__name__";
 
+/** Most values an `in` takes. */
+export const LARGEST_IN = 30;
+
 const byId = (collection: string, ...where: QueryShape["where"]): QueryShape => ({ collection, where, orderBy: [[ID, "asc"]] });
 
-/** Newest first, over all shards, with any of the filters: one query by the server's merge of 16 ranges. */
-const newest = (collection: string, field: string, filters: readonly string[]): QueryShape => ({
+/** Newest first by a time field, with any of the filters, over all shards: one query, merged by the server from 16 index ranges. */
+const newest = (collection: string, time: string, filters: readonly string[]): QueryShape => ({
   collection,
   where: [["shard", "in"], ...filters.map((filter) => [filter, "=="] as const)],
   orderBy: [
-    [field, "desc"],
+    [time, "desc"],
     [ID, "desc"],
   ],
 });
@@ -31,11 +36,34 @@ const newest = (collection: string, field: string, filters: readonly string[]): 
 export const QUERIES = {
   checkpoints: byId("checkpoints"),
   checkpointsAfter: byId("checkpoints", [ID, ">"]),
-  children: { collection: "checkpoints", where: [["p", "in"]], orderBy: [] },
+  childCheckpoints: { collection: "checkpoints", where: [["p", "in"]], orderBy: [] },
   taskWrites: byId("writes", [ID, ">="], [ID, "<"]),
+  executionsById: { collection: "executions", group: true, where: [["id", "=="]], orderBy: [] },
+  executionsDue: { collection: "executions", group: true, where: [["shard", "in"], ["wakeAt", "<="]], orderBy: [["wakeAt", "asc"]] },
+  executionsOfOwner: { collection: "executions", group: true, where: [["owner", "=="]], orderBy: [] },
+  executionsExpired: { collection: "executions", group: true, where: [["shard", "in"], ["expireAt", "<="]], orderBy: [["expireAt", "asc"]] },
+  executionsCounted: { collection: "executions", where: [["workflowId", "=="], ["status", "=="]], orderBy: [] },
+  executionsTimed: { collection: "executions", where: [["workflowId", "=="], ["status", "=="]], orderBy: [], average: "durationMs" },
+  events: byId("events", [ID, ">"]),
+  mailOf: { collection: "inbox", where: [], orderBy: [] },
+  mailWaiting: { collection: "inbox", group: true, where: [["shard", "in"], ["atMs", "<"]], orderBy: [["atMs", "asc"]] },
+  mailSince: { collection: "inbox", group: true, where: [["shard", "in"], ["sentAt", ">="]], orderBy: [["sentAt", "asc"]] },
+  waitsOf: { collection: "waits", where: [["executionId", "in"]], orderBy: [] },
+  decisionsOf: { collection: "decisions", where: [["executionId", "in"]], orderBy: [] },
 } as const satisfies Record<string, QueryShape>;
 
-export const newestShape = newest;
+/** Lists with optional filters: each is any subset of the fields. */
+export const LISTS = {
+  executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"] },
+  waits: { collection: "waits", time: "createdAt", filters: ["kind", "status", "executionId", "workflowId"] },
+  decisions: { collection: "decisions", time: "at", filters: ["executionId", "workflowId", "stepId"] },
+  workflows: { collection: "workflows", time: "createdAt", filters: ["status"] },
+} as const;
+
+/** The shape of a list with the filters that are given. */
+export function listShape({ collection, time }: (typeof LISTS)[keyof typeof LISTS], filters: readonly string[]): QueryShape {
+  return newest(collection, time, filters);
+}
 
 interface QueryOptions {
   /** One for each filter of the shape. */

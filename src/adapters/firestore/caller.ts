@@ -1,0 +1,83 @@
+import { SignalboxError } from "../../errors.ts";
+import { systemClock } from "../../ports/clock.ts";
+import { CALL_DEADLINE_MS, withDeadline } from "./deadline.ts";
+import { CODE, isStatus, statusOf, storeError } from "./failure.ts";
+
+// A commit answers in tens of milliseconds; after this long its outcome is looked up instead of waited for.
+const ATTEMPT_MS = 2_500;
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 400;
+
+/** Runs one call under a deadline; failures come as SignalboxError. */
+export type Call = <T>(call: () => Promise<T>, ms?: number) => Promise<T>;
+
+/** A write whose outcome an error leaves open: Firestore's client repeats commits, so "failed" often means "done" (reliability.md M1). */
+export interface SettledWrite<T> {
+  attempt(): Promise<T>;
+  /** Reads how things stand after an error: the result where the write is found done or refused for good, undefined to try again. */
+  settle(): Promise<{ result: T } | undefined>;
+}
+
+/** The way of every call of one store to Firestore. */
+export interface Caller {
+  call: Call;
+  /** Attempts until the write is done, refused, or the deadline is over (UNAVAILABLE). Safe only for guarded or idempotent writes. */
+  settled<T>(write: SettledWrite<T>): Promise<T>;
+  /** Refuses what comes from now on, and resolves when what is under way has ended. */
+  close(): Promise<void>;
+}
+
+export function createCaller(): Caller {
+  const underWay = new Set<Promise<unknown>>();
+  let closed = false;
+
+  async function call<T>(run: () => Promise<T>, ms: number = CALL_DEADLINE_MS): Promise<T> {
+    if (closed) throw new SignalboxError("UNAVAILABLE", "The store is closed.");
+    const running = withDeadline(run, ms);
+    underWay.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw storeError(error);
+    } finally {
+      underWay.delete(running);
+    }
+  }
+
+  return {
+    call,
+    settled: async (write) => await call(async () => await settle(write)),
+    async close() {
+      closed = true;
+      await Promise.allSettled(underWay);
+    },
+  };
+}
+
+async function settle<T>({ attempt, settle: look }: SettledWrite<T>): Promise<T> {
+  const until = systemClock.now() + CALL_DEADLINE_MS;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    let failure: unknown;
+    try {
+      return await withDeadline(attempt, Math.min(ATTEMPT_MS, until - systemClock.now()));
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      failure = error;
+    }
+    try {
+      const found = await withDeadline(look, Math.min(ATTEMPT_MS, until - systemClock.now()));
+      if (found) return found.result;
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      failure = error;
+    }
+    if (systemClock.now() + pause > until) throw storeError(failure);
+    await new Promise<void>((resolve) => systemClock.after(pause * (0.5 + Math.random() / 2), resolve));
+  }
+}
+
+/** Errors that trying again cannot change: ours, mistakes in the request, mistakes in the code. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof SignalboxError) return error.code !== "UNAVAILABLE";
+  return statusOf(error) === undefined || isStatus(error, CODE.INVALID_ARGUMENT, CODE.OUT_OF_RANGE, CODE.UNIMPLEMENTED);
+}

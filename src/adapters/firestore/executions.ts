@@ -1,0 +1,87 @@
+import type { DocumentSnapshot, Firestore } from "@google-cloud/firestore";
+import type { Execution } from "../../definition/execution.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { ExecutionRef, ExecutionStore } from "../../ports/store.ts";
+import type { Call } from "./caller.ts";
+import { inChunks } from "./chunk.ts";
+import { ALL_SHARDS } from "./document-id.ts";
+import { isExpired, readExecution } from "./execution-document.ts";
+import { createExecutionStats } from "./execution-stats.ts";
+import { listPage } from "./list.ts";
+import type { Places } from "./places.ts";
+import { LISTS, listShape, QUERIES, queryOf } from "./queries.ts";
+
+interface ExecutionsOptions {
+  firestore: Firestore;
+  call: Call;
+  places: Places;
+  clock: Clock;
+}
+
+/** The reads; what writes is `create-execution.ts` and `commit.ts`. */
+export function createExecutionReads({ firestore, call, places, clock }: ExecutionsOptions): Omit<ExecutionStore, "create" | "commit"> {
+  async function read(snapshot: DocumentSnapshot): Promise<Execution | undefined> {
+    const found = await readExecution(snapshot, call);
+    return found && !isExpired(found.execution, clock.now()) ? found.execution : undefined;
+  }
+
+  return {
+    ...createExecutionStats({ call, places }),
+
+    async get(tenant, id) {
+      const found = await readExecution(await call(async () => await places.execution(tenant, id).get()), call);
+      return found && !isExpired(found.execution, clock.now()) ? found : undefined;
+    },
+
+    async getMany(tenant, ids) {
+      return await inChunks(ids, 100, async (some) => {
+        const snapshots = await call(async () => await firestore.getAll(...some.map((id) => places.execution(tenant, id))));
+        return (await Promise.all(snapshots.map(read))).filter((execution) => execution !== undefined);
+      });
+    },
+
+    list: async (tenant, { workflowId, status, pageSize, pageToken }) =>
+      await listPage(call, {
+        list: LISTS.executions,
+        collection: places.executions(tenant),
+        filters: { workflowId, status },
+        pageSize,
+        pageToken,
+        read,
+        cursorOf: ({ createdAt, id }) => ({ at: createdAt, id }),
+      }),
+
+    async recentOf(tenant, workflowIds, limit) {
+      const shape = listShape(LISTS.executions, ["workflowId"]);
+      const rows = await inChunks(workflowIds, 20, async (some) => {
+        return await Promise.all(
+          some.map(async (workflowId): Promise<[string, Execution[]]> => {
+            const query = queryOf(shape, places.executions(tenant), { values: [ALL_SHARDS, workflowId], limit });
+            const { docs } = await call(async () => await query.get());
+            return [workflowId, (await Promise.all(docs.map(read))).filter((execution) => execution !== undefined)];
+          }),
+        );
+      });
+      return new Map(rows.filter(([, executions]) => executions.length > 0));
+    },
+
+    async due(now, limit) {
+      const query = queryOf(QUERIES.executionsDue, firestore, { values: [ALL_SHARDS, now], limit });
+      const { docs } = await call(async () => await query.select("tenant", "id", "wakeAt").get());
+      return docs.map((snapshot) => ({ ...refOf(snapshot), wakeAt: Number(snapshot.get("wakeAt")) }));
+    },
+
+    async ownedBy(owner, limit) {
+      const query = queryOf(QUERIES.executionsOfOwner, firestore, { values: [owner], limit });
+      const { docs } = await call(async () => await query.select("tenant", "id").get());
+      return docs.map(refOf);
+    },
+
+    // Nobody can tell from afar that a pod is gone: its leases run out.
+    deadOwners: async () => [],
+  };
+}
+
+function refOf(snapshot: DocumentSnapshot): ExecutionRef {
+  return { tenant: String(snapshot.get("tenant")), id: String(snapshot.get("id")) };
+}

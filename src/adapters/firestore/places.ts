@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+import type { CollectionReference, DocumentReference, Firestore } from "@google-cloud/firestore";
+import { documentId } from "./document-id.ts";
+
+/** Where everything lies: `tenants/{tenant}/…`, an execution's own things below the execution. */
+export interface Places {
+  executions(tenant: string): CollectionReference;
+  execution(tenant: string, id: string): DocumentReference;
+  /** The execution an idempotency key belongs to. */
+  key(tenant: string, idempotencyKey: string): DocumentReference;
+  events(tenant: string, executionId: string): CollectionReference;
+  values(tenant: string, executionId: string): CollectionReference;
+  inbox(tenant: string, executionId: string): CollectionReference;
+  waits(tenant: string): CollectionReference;
+  wait(tenant: string, id: string): DocumentReference;
+  decisions(tenant: string): CollectionReference;
+  decision(tenant: string, id: string): DocumentReference;
+  workflows(tenant: string): CollectionReference;
+  workflow(tenant: string, id: string): DocumentReference;
+}
+
+export function placesIn(firestore: Firestore): Places {
+  const below = (tenant: string, collection: string): CollectionReference => firestore.collection("tenants").doc(documentId(tenant)).collection(collection);
+  const execution = (tenant: string, id: string): DocumentReference => below(tenant, "executions").doc(documentId(id));
+  return {
+    execution,
+    executions: (tenant) => below(tenant, "executions"),
+    key: (tenant, key) => below(tenant, "keys").doc(createHash("sha256").update(key, "utf16le").digest("hex")),
+    events: (tenant, id) => execution(tenant, id).collection("events"),
+    values: (tenant, id) => execution(tenant, id).collection("values"),
+    inbox: (tenant, id) => execution(tenant, id).collection("inbox"),
+    waits: (tenant) => below(tenant, "waits"),
+    wait: (tenant, id) => below(tenant, "waits").doc(documentId(id)),
+    decisions: (tenant) => below(tenant, "decisions"),
+    decision: (tenant, id) => below(tenant, "decisions").doc(documentId(id)),
+    workflows: (tenant) => below(tenant, "workflows"),
+    workflow: (tenant, id) => below(tenant, "workflows").doc(documentId(id)),
+  };
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import type { DocumentReference, DocumentSnapshot, Firestore } from "@google-cloud/firestore";
+import type { OpenWait, WaitAnswer } from "../../definition/wait.ts";
+import type { ExecutionCommit, WaitStore } from "../../ports/store.ts";
+import type { Caller } from "./caller.ts";
+import { inChunks } from "./chunk.ts";
+import { packBody, readBody } from "./document-body.ts";
+import { shardOf } from "./document-id.ts";
+import { commitOnce, type DocumentWrite } from "./document-write.ts";
+import { messageDocument } from "./inbox.ts";
+import { listPage } from "./list.ts";
+import type { MailWatch } from "./mail-watch.ts";
+import type { Places } from "./places.ts";
+import { LARGEST_IN, LISTS, QUERIES, queryOf } from "./queries.ts";
+
+interface WaitsOptions {
+  firestore: Firestore;
+  caller: Caller;
+  places: Places;
+  mail: MailWatch;
+}
+
+export function createWaits({ firestore, caller, places, mail }: WaitsOptions): WaitStore {
+  const { call, settled } = caller;
+  return {
+    async get(tenant, id) {
+      const snapshot = await call(async () => await places.wait(tenant, id).get());
+      return snapshot.exists ? await readWait(snapshot) : undefined;
+    },
+
+    list: async (tenant, { kind, status, executionId, workflowId, pageSize, pageToken }) =>
+      await listPage(call, {
+        list: LISTS.waits,
+        collection: places.waits(tenant),
+        filters: { kind, status, executionId, workflowId },
+        pageSize,
+        pageToken,
+        read: readWait,
+        cursorOf: ({ createdAt, id }) => ({ at: createdAt, id }),
+      }),
+
+    async listOf(tenant, executionIds, kind) {
+      const waits = await inChunks(executionIds, LARGEST_IN, async (some) => {
+        const { docs } = await call(async () => await queryOf(QUERIES.waitsOf, places.waits(tenant), { values: [some] }).get());
+        return await Promise.all(docs.filter((snapshot) => snapshot.get("kind") === kind).map(readWait));
+      });
+      const ordered = waits.toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : a.id < b.id ? -1 : 1));
+      return Map.groupBy(ordered, ({ executionId }) => executionId);
+    },
+
+    async answer(tenant, id, status, answer, message) {
+      const ref = places.wait(tenant, id);
+      // Tells our own answer from an equal one of somebody else's when the commit's answer was lost.
+      const answerId = randomUUID();
+      const { body } = await packBody(answer);
+      const letter = message && (await messageDocument(places, message));
+      let isSent = false;
+      const result = await settled<Awaited<ReturnType<WaitStore["answer"]>>>({
+        async attempt() {
+          const snapshot = await ref.get();
+          if (!snapshot.exists || !snapshot.updateTime) return undefined;
+          const wait = await readWait(snapshot);
+          if (wait.status !== "open") return { wait, accepted: snapshot.get("answerId") === answerId };
+          const update: DocumentWrite = { kind: "update", ref, data: { status, answer: body.d, answerId }, bytes: 0, ifUpdatedAt: snapshot.updateTime };
+          await commitOnce(firestore, letter && !isSent ? [update, letter] : [update]);
+          return { wait: { ...wait, status, answer }, accepted: true };
+        },
+        // The next attempt reads the wait first; a message of that id that is there already is not sent again.
+        async settle() {
+          isSent = letter ? (await letter.ref.get()).exists : false;
+          return undefined;
+        },
+      });
+      if (message && result?.accepted) mail.tell(message);
+      return result;
+    },
+  };
+}
+
+/** A wait, refused where one with its id exists. Its status and answer lie beside the packed rest, as they change alone. */
+export async function openWaitDocument(ref: DocumentReference, wait: OpenWait): Promise<DocumentWrite> {
+  const { status, answer, ...rest } = wait;
+  const { id, executionId, workflowId, kind, createdAt } = rest;
+  const { body, bytes } = await packBody(rest);
+  const answered = answer === null ? null : (await packBody(answer)).body.d;
+  return { kind: "create", ref, data: { shard: shardOf(id), executionId, workflowId, kind, createdAt, status, answer: answered, ...body }, bytes };
+}
+
+/** Withdrawals of those waits that are open now, each refused where somebody answers meanwhile. */
+export async function withdrawals(firestore: Firestore, places: Places, tenant: string, closing: ExecutionCommit["closeWaits"]): Promise<DocumentWrite[]> {
+  if (closing.length === 0) return [];
+  const snapshots = await firestore.getAll(...closing.map(({ id }) => places.wait(tenant, id)));
+  return snapshots.flatMap((snapshot, n): DocumentWrite[] => {
+    const status = closing[n]?.status;
+    if (snapshot.get("status") !== "open" || !snapshot.updateTime || !status) return [];
+    return [{ kind: "update", ref: snapshot.ref, data: { status }, bytes: 0, ifUpdatedAt: snapshot.updateTime }];
+  });
+}
+
+async function readWait(snapshot: DocumentSnapshot): Promise<OpenWait> {
+  const rest = (await readBody(snapshot)) as Omit<OpenWait, "status" | "answer">; // what `openWaitDocument` packed
+  const answer = snapshot.get("answer") === null ? null : ((await readBody(snapshot, "answer")) as WaitAnswer); // likewise
+  return { ...rest, status: snapshot.get("status") as OpenWait["status"], answer }; // written from that type only
+}
