@@ -60,6 +60,8 @@ export function anExecution(over: Partial<Execution> & { tenant: string }): Exec
     error: null,
     waits: [],
     isParked: false,
+    deadlineAt: null,
+    seenSignals: [],
     mailbox: [],
     inFlight: {},
     stepsTaken: 0,
@@ -147,7 +149,7 @@ export function aMessage(execution: { tenant: string; id: string }, over: Partia
     executionId: execution.id,
     at: at(0),
     principal: "someone",
-    body: { type: "signal", event: "paid", data: { amount: 12 } },
+    body: { type: "signal", event: "paid", data: { amount: 12 }, eventId: null },
     ...over,
   };
 }

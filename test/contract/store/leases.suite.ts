@@ -25,7 +25,7 @@ export function leasesSuite(adapter: StoreUnderTest): void {
       const tenant = newTenant();
       const early = START - 1_000_000;
       for (let n = 5; n >= 1; n -= 1) await start(use(), { tenant, id: `e${n}`, wakeAt: early + n });
-      expect(await use().executions.due(early + 100, 2)).toEqual([{ tenant, id: "e1" }, { tenant, id: "e2" }]);
+      expect(await use().executions.due(early + 100, 2)).toEqual([{ tenant, id: "e1", wakeAt: early + 1 }, { tenant, id: "e2", wakeAt: early + 2 }]);
     });
 
     test("a claim takes an execution off the due list until its lease ends, an end for ever", async () => {

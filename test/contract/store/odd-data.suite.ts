@@ -29,7 +29,7 @@ export function oddDataSuite(adapter: StoreUnderTest): void {
       const { id } = handle.execution;
       const wait = aWait(handle.execution, { request: ODD });
       const decision = aDecision(handle.execution, { state: ODD });
-      const message = aMessage({ tenant, id }, { body: { type: "signal", event: "__proto__", data: ODD } });
+      const message = aMessage({ tenant, id }, { body: { type: "signal", event: "__proto__", data: ODD, eventId: null } });
       const event = anEvent(3, { data: ODD, summary: "\ud800" });
       const next = await use().executions.commit(
         commitOn(handle, { lastSeq: 3, variables: ODD, output: ODD }, {

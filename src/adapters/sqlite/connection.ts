@@ -1,0 +1,71 @@
+import { SignalboxError } from "../../errors.ts";
+import { openForReading, openForWriting, type Database } from "./database.ts";
+import { toStoreError } from "./sqlite-error.ts";
+import { startWriterThread } from "./writer-thread.ts";
+import { createWriter, inProcessRunner, type Writer } from "./writer.ts";
+
+/** One handle on a database: reads on this thread, writes through the one writer. */
+export interface Connection {
+  readonly path: string;
+  /** Sees everything acknowledged before. UNAVAILABLE once closed. */
+  read<T>(work: (database: Database) => T): Promise<T>;
+  readonly write: Writer["write"];
+  /** Whether to look for what other processes write. */
+  watchOthers(isOn: boolean): void;
+  close(): Promise<void>;
+}
+
+export interface ConnectionOptions {
+  /** Path of a file, made where it is missing; `:memory:` for data that lives as long as the handle. */
+  path: string;
+  /** Called when another process has written, while watched. */
+  onForeignWrite?: () => void;
+}
+
+/** Opens a database. UNAVAILABLE, in one line that names the path, where it cannot be opened, read or written. */
+export async function connect({ path, onForeignWrite = () => {} }: ConnectionOptions): Promise<Connection> {
+  if (path === ":memory:") {
+    const database = openForWriting(path);
+    return connection({ path, reader: database, writer: createWriter(inProcessRunner(database)), watchOthers: () => {} });
+  }
+  const thread = await startWriterThread(path, onForeignWrite);
+  try {
+    return connection({ path, reader: openForReading(path), writer: createWriter(thread), watchOthers: thread.watchOthers });
+  } catch (error) {
+    await thread.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  path: string;
+  reader: Database;
+  writer: Writer;
+  watchOthers(isOn: boolean): void;
+}
+
+function connection({ path, reader, writer, watchOthers }: Parts): Connection {
+  let isClosed = false;
+  return {
+    path,
+    async read(work) {
+      if (isClosed) throw new SignalboxError("UNAVAILABLE", "The store is closed.");
+      try {
+        // The await makes reads asynchronous for every caller alike, as they are on a server.
+        return await Promise.resolve(work(reader));
+      } catch (error) {
+        throw toStoreError(error);
+      }
+    },
+    write: writer.write,
+    watchOthers(isOn) {
+      if (!isClosed) watchOthers(isOn);
+    },
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      await writer.close();
+      reader.close();
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import { SignalboxError } from "../../errors.ts";
+import { putCheckpoints, type CheckpointRows } from "./checkpoint-operations.ts";
+import type { Database } from "./database.ts";
+import { closeWait, insertWait, type WaitRow } from "./wait-operations.ts";
+
+/** An execution's document with the columns it is searched by. */
+export interface ExecutionRow {
+  tenant: string;
+  id: string;
+  workflowId: string;
+  status: string;
+  createdAt: string;
+  idempotencyKey: string | null;
+  epoch: number;
+  lastSeq: number;
+  owner: string | null;
+  leaseUntil: number | null;
+  wakeAt: number | null;
+  durationMs: number | null;
+  doc: string;
+}
+
+export interface EventPage {
+  firstSeq: number;
+  lastSeq: number;
+  /** The events as a JSON array. */
+  doc: string;
+}
+
+export interface DecisionRow {
+  id: string;
+  executionId: string;
+  workflowId: string;
+  stepId: string;
+  at: string;
+  doc: string;
+}
+
+export interface CommitRows {
+  guard: { epoch: number; lastSeq: number };
+  row: ExecutionRow;
+  page: EventPage | null;
+  checkpoints: CheckpointRows | null;
+  decisions: DecisionRow[];
+  openWaits: WaitRow[];
+  closeWaits: { id: string; status: string }[];
+  consumed: readonly string[];
+  values: { ref: string; doc: string }[];
+}
+
+const INSERT = /* sql */ `
+  INSERT INTO executions (tenant, id, workflow_id, status, created_at, idempotency_key, epoch, last_seq, owner, lease_until, wake_at, duration_ms, doc)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+
+/** The new execution's event page number, or the document that was there already. */
+export function createExecution(database: Database, { row, page }: { row: ExecutionRow; page: EventPage | null }): { page: number | null } | { found: string } {
+  const { tenant, id, idempotencyKey } = row;
+  const { changes } = database.run(INSERT, [
+    tenant, id, row.workflowId, row.status, row.createdAt, idempotencyKey,
+    row.epoch, row.lastSeq, row.owner, row.leaseUntil, row.wakeAt, row.durationMs, row.doc,
+  ]);
+  if (changes === 1) return { page: page && insertPage(database, row, page) };
+  const found =
+    database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND idempotency_key = ?", [tenant, idempotencyKey]) ??
+    database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND id = ?", [tenant, id]);
+  if (!found) throw new SignalboxError("INTERNAL");
+  return { found: found.doc };
+}
+
+interface Stored {
+  epoch: number;
+  lastSeq: number;
+  status: string;
+  owner: string | null;
+  leaseUntil: number | null;
+  wakeAt: number | null;
+}
+
+/** The number of the event page, null without events. LEASE_LOST where the guard does not fit and the commit is not there already. */
+export function commitExecution(database: Database, commit: CommitRows): number | null {
+  const { guard, row, page } = commit;
+  const { tenant, id } = row;
+  const stored = database.get<Stored>(
+    'SELECT epoch, last_seq "lastSeq", status, owner, lease_until "leaseUntil", wake_at "wakeAt" FROM executions WHERE tenant = ? AND id = ?',
+    [tenant, id],
+  );
+  if (stored?.epoch !== guard.epoch || stored.lastSeq !== guard.lastSeq) {
+    if (stored && isApplied(database, stored, row)) return null;
+    throw new SignalboxError("LEASE_LOST", undefined, { details: { executionId: id, epoch: stored?.epoch ?? null, lastSeq: stored?.lastSeq ?? null } });
+  }
+  updateExecution(database, stored, row);
+  if (commit.checkpoints) putCheckpoints(database, commit.checkpoints);
+  for (const decision of commit.decisions) insertDecision(database, tenant, decision);
+  for (const wait of commit.openWaits) insertWait(database, wait);
+  for (const { id: waitId, status } of commit.closeWaits) closeWait(database, tenant, waitId, status);
+  for (const messageId of commit.consumed) {
+    database.run("DELETE FROM inbox WHERE tenant = ? AND execution_id = ? AND id = ?", [tenant, id, messageId]);
+  }
+  for (const { ref, doc } of commit.values) {
+    database.run("INSERT INTO execution_values (tenant, execution_id, ref, doc) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [tenant, id, ref, doc]);
+  }
+  return page && insertPage(database, row, page);
+}
+
+/** The very same document is there: an answer was lost on its way, and the sender asks again. */
+function isApplied(database: Database, stored: Stored, row: ExecutionRow): boolean {
+  if (stored.epoch !== row.epoch || stored.lastSeq !== row.lastSeq || stored.owner !== row.owner) return false;
+  return database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND id = ?", [row.tenant, row.id])?.doc === row.doc;
+}
+
+/** Sets only what changed: SQLite rewrites the index entries of every column that is named, changed or not. */
+function updateExecution(database: Database, stored: Stored, row: ExecutionRow): void {
+  const names = ["doc = ?", "epoch = ?", "last_seq = ?"];
+  const values: (string | number | null)[] = [row.doc, row.epoch, row.lastSeq];
+  const set = (column: string, value: string | number | null): void => {
+    names.push(`${column} = ?`);
+    values.push(value);
+  };
+  if (stored.status !== row.status) {
+    set("status", row.status);
+    set("duration_ms", row.durationMs);
+  }
+  if (stored.owner !== row.owner) set("owner", row.owner);
+  if (stored.leaseUntil !== row.leaseUntil) set("lease_until", row.leaseUntil);
+  if (stored.wakeAt !== row.wakeAt) set("wake_at", row.wakeAt);
+  database.run(`UPDATE executions SET ${names.join(", ")} WHERE tenant = ? AND id = ?`, [...values, row.tenant, row.id]);
+}
+
+function insertPage(database: Database, { tenant, id }: ExecutionRow, { firstSeq, lastSeq, doc }: EventPage): number {
+  return database.run("INSERT INTO event_pages (tenant, execution_id, first_seq, last_seq, doc) VALUES (?, ?, ?, ?, ?)", [tenant, id, firstSeq, lastSeq, doc])
+    .lastInsertRowid;
+}
+
+function insertDecision(database: Database, tenant: string, { id, executionId, workflowId, stepId, at, doc }: DecisionRow): void {
+  database.run(
+    "INSERT INTO decisions (tenant, id, execution_id, workflow_id, step_id, at, doc) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    [tenant, id, executionId, workflowId, stepId, at, doc],
+  );
+}

@@ -1,0 +1,80 @@
+import type { Execution } from "../../definition/execution.ts";
+import type { ExecutionHandle, ExecutionStore } from "../../ports/store.ts";
+import type { Changes } from "./changes.ts";
+import type { CheckpointFormat } from "./checkpoint-format.ts";
+import type { Connection } from "./connection.ts";
+import { commitRows, executionRow, pageOf } from "./execution-rows.ts";
+import { readStats } from "./execution-stats.ts";
+import { fromKey } from "./key.ts";
+import type { Owners } from "./owners.ts";
+import { readPage } from "./page-query.ts";
+
+export interface SqliteExecutionsOptions {
+  connection: Connection;
+  changes: Changes;
+  owners: Owners;
+  checkpoints: CheckpointFormat;
+}
+
+export function sqliteExecutions({ connection: { read, write }, changes, owners, checkpoints }: SqliteExecutionsOptions): ExecutionStore {
+  return {
+    async create(execution, events) {
+      const result = await write("createExecution", { row: executionRow(execution), page: pageOf(events) });
+      if ("found" in result) return { ...handleOf(result.found), created: false };
+      changes.committed(execution, result.page, events);
+      return { execution, token: null, created: true };
+    },
+    async commit(commit) {
+      const packed = await checkpoints.pack(commit);
+      const page = await write("commitExecution", commitRows(commit, packed?.rows ?? null));
+      packed?.stored();
+      changes.committed(commit.execution, page, commit.events);
+      return { execution: commit.execution, token: null };
+    },
+    get: (tenant, id) =>
+      read((database) => {
+        const row = database.get<Doc>(ONE, [tenant, id]);
+        return row && handleOf(row.doc);
+      }),
+    getMany: (tenant, ids) => read((database) => ids.flatMap((id) => database.all<Doc>(ONE, [tenant, id]).map(executionOf))),
+    list: (tenant, { workflowId, status, pageSize, pageToken }) =>
+      read((database) =>
+        readPage(
+          database,
+          { table: "executions", columns: "doc", time: "created_at", equal: { tenant, workflow_id: workflowId, status }, pageSize, pageToken },
+          executionOf,
+        ),
+      ),
+    recentOf: (tenant, workflowIds, limit) =>
+      read((database) => {
+        const recent = workflowIds.map((id) => [id, database.all<Doc>(RECENT, [tenant, id, limit]).map(executionOf)] as const);
+        return new Map(recent.filter(([, executions]) => executions.length > 0));
+      }),
+    stats: (tenant, workflowIds) => read((database) => readStats(database, tenant, workflowIds)),
+    due: (now, limit) =>
+      read((database) =>
+        database
+          .all<Ref & { wakeAt: number }>('SELECT tenant, id, wake_at "wakeAt" FROM executions WHERE wake_at <= ? ORDER BY wake_at LIMIT ?', [now, limit])
+          .map((row) => ({ ...refOf(row), wakeAt: row.wakeAt })),
+      ),
+    deadOwners: (now) => read((database) => owners.dead(database, now)),
+    ownedBy: (owner, limit) =>
+      read((database) => database.all<Ref>("SELECT tenant, id FROM executions WHERE owner = ? LIMIT ?", [owner, limit]).map(refOf)),
+  };
+}
+
+interface Doc {
+  doc: string;
+}
+
+interface Ref {
+  tenant: string;
+  id: string;
+}
+
+const ONE = "SELECT doc FROM executions WHERE tenant = ? AND id = ?";
+const RECENT = "SELECT doc FROM executions WHERE tenant = ? AND workflow_id = ? ORDER BY created_at DESC, id DESC LIMIT ?";
+
+const executionOf = ({ doc }: Doc): Execution => JSON.parse(doc) as Execution; // written by `executionRow`
+const handleOf = (doc: string): ExecutionHandle => ({ execution: executionOf({ doc }), token: null });
+const refOf = ({ tenant, id }: Ref): Ref => ({ tenant: fromKey(tenant), id: fromKey(id) });

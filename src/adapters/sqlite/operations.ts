@@ -1,0 +1,22 @@
+import { deleteThread, putCheckpoints } from "./checkpoint-operations.ts";
+import type { Database } from "./database.ts";
+import { commitExecution, createExecution } from "./execution-operations.ts";
+import { sendMessage } from "./inbox-operations.ts";
+import { answerWait } from "./wait-operations.ts";
+import { createWorkflow, updateWorkflow } from "./workflow-operations.ts";
+
+/** Every write there is. Each is one function of the database and a plain argument, the same in the writer's thread and in process. */
+export const OPERATIONS = {
+  createWorkflow,
+  updateWorkflow,
+  createExecution,
+  commitExecution,
+  sendMessage,
+  answerWait,
+  putCheckpoints,
+  deleteThread,
+} as const satisfies Record<string, (database: Database, argument: never) => unknown>;
+
+export type OperationName = keyof typeof OPERATIONS;
+export type ArgumentOf<N extends OperationName> = Parameters<(typeof OPERATIONS)[N]>[1];
+export type ResultOf<N extends OperationName> = ReturnType<(typeof OPERATIONS)[N]>;
