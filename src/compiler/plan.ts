@@ -42,7 +42,8 @@ export interface WorkflowPlan {
 
 /** Parses a checked definition. Throws INVALID_DEFINITION where the checker was not asked first. */
 export function planWorkflow(definition: WorkflowDefinition, stepTypes: StepTypes): WorkflowPlan {
-  const steps = new Map(definition.steps.map((step) => [step.id, planStep(step, stepTypes)]));
+  const stepIds = definition.steps.map(({ id }) => id);
+  const steps = new Map(definition.steps.map((step) => [step.id, planStep(step, stepTypes, stepIds)]));
   const output = Object.entries(definition.output ?? {}).map(([name, value]): [string, Template] => [name, parseTemplate(value)]);
   const outputReads = new Set(output.flatMap(([, template]) => template.expressions.flatMap((expression) => [...expression.stepIds])));
   const start = definition.steps.find((step) => stepTypes.get(step.type)?.type === "start") ?? definition.steps[0];
@@ -50,7 +51,7 @@ export function planWorkflow(definition: WorkflowDefinition, stepTypes: StepType
   return { definition, start: start.id, steps, output, outputReads };
 }
 
-function planStep(step: Step, stepTypes: StepTypes): StepPlan {
+function planStep(step: Step, stepTypes: StepTypes, stepIds: readonly string[]): StepPlan {
   const type = stepTypes.get(step.type);
   if (!type) throw new SignalboxError("INVALID_DEFINITION", `Step "${step.id}" has the unknown type "${step.type}".`);
   const { fixed, template } = splitConfig(type, step.config);
@@ -80,7 +81,7 @@ function planStep(step: Step, stepTypes: StepTypes): StepPlan {
     conditions,
     routes,
     timeoutMs: step.timeout === undefined ? undefined : durationMs(step.timeout),
-    reads: new Set(expressions.flatMap((expression) => [...expression.stepIds])),
+    reads: new Set(type.readsAllSteps ? stepIds : expressions.flatMap((expression) => [...expression.stepIds])),
   };
 }
 

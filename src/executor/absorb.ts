@@ -115,6 +115,13 @@ function takeSignal(draft: Execution, message: SignalMessage): void {
   draft.mailbox.push(message);
 }
 
+/** Gives steps that began to wait just now what arrived before them. */
+export function absorbMailbox(draft: Execution): Absorbed {
+  const result: Absorbed = { action: "rest", reason: null, events: [], consumed: [], answered: false };
+  deliverMailbox(draft, result);
+  return result;
+}
+
 /** Gives each waiting step the oldest event of the name it waits for. */
 function deliverMailbox(draft: Execution, result: Absorbed): void {
   for (const wait of draft.waits) {
@@ -127,7 +134,8 @@ function deliverMailbox(draft: Execution, result: Absorbed): void {
   }
 }
 
-function eventNameOf({ kind, state }: Wait): string | undefined {
+/** The event a wait is for, where it is for one. */
+export function eventNameOf({ kind, state }: Wait): string | undefined {
   if (kind !== "event" || state === null || typeof state !== "object" || Array.isArray(state)) return undefined;
   const { step } = state;
   if (step === null || typeof step !== "object" || Array.isArray(step)) return undefined;

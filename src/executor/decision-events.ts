@@ -1,12 +1,7 @@
-import { createHash } from "node:crypto";
 import type { StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Decision } from "../definition/decision.ts";
 
-/** The id of a visit's decision: the same after every crash, so that the record answers instead of the model. */
-export function decisionId(executionId: string, place: Pick<StepPlace, "path" | "visit">): string {
-  return createHash("sha256").update(`${executionId}/${place.path}/${place.visit}`).digest("hex").slice(0, 32);
-}
-
+/** The record of a choice becomes an event in the commit that stores it. */
 export function recordedEvent(place: StepPlace, decision: Decision, at: string): TimedDraft {
   const chosen = decision.selected ?? "nothing";
   return {

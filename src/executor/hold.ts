@@ -6,7 +6,7 @@ import { SignalboxError, toSignalboxError } from "../errors.ts";
 import type { Variable } from "../definition/workflow.ts";
 import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
-import { absorb, nextWakeAt, type Absorbed } from "./absorb.ts";
+import { absorb, absorbMailbox, nextWakeAt, type Absorbed } from "./absorb.ts";
 import type { Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
 import { cancel, complete, fail, handOver, ofExecution, park, pause, type Settling } from "./settle.ts";
@@ -44,11 +44,14 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   let wish: { action: "pause" | "cancel"; reason: string | null } | undefined;
   let isDraining = false;
   let isOver = false;
+  let hasMissed = false;
+  /** Messages absorbed already; their rows are there until the commit that consumes them. */
+  const taken = new Set<string>();
   let looking: Promise<void> = Promise.resolve();
 
   function take({ action, reason, events, consumed, answered }: Absorbed): void {
     session.committer.pending.drafts.push(...events);
-    session.committer.pending.consumed.push(...consumed);
+    consume(consumed);
     if (action === "cancel") {
       wish = { action, reason };
       session.abort(new SignalboxError("CANCELLED", reason ?? undefined));
@@ -58,11 +61,20 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     } else if (answered) control.requestDrain("answer");
   }
 
+  function consume(ids: readonly string[]): void {
+    session.committer.pending.consumed.push(...ids);
+    for (const id of ids) taken.add(id);
+  }
+
   async function look(): Promise<void> {
-    if (isOver || session.signal.aborted) return;
-    const inbox = await store.inbox.list(draft.tenant, draft.id);
-    const fresh = inbox.filter(({ id }) => !session.committer.pending.consumed.includes(id));
-    if (fresh.length > 0 && !isOver) take(absorb(draft, fresh, clock.now()));
+    if (session.signal.aborted) return;
+    const inbox = isOver ? [] : await store.inbox.list(draft.tenant, draft.id);
+    if (isOver) {
+      hasMissed = true;
+      return;
+    }
+    const fresh = inbox.filter(({ id }) => !taken.has(id));
+    if (fresh.length > 0) take(absorb(draft, fresh, clock.now()));
   }
 
   async function run(absorbed: Absorbed): Promise<ExecutionHandle> {
@@ -71,7 +83,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     try {
       if (absorbed.action === "run") announce(session);
       session.committer.pending.drafts.push(...absorbed.events);
-      session.committer.pending.consumed.push(...absorbed.consumed);
+      consume(absorbed.consumed);
       if (isPoison) return await fail({ session, plan, state: undefined }, errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")));
       return absorbed.action === "run" ? await runUntilSettled() : await settleResting(absorbed);
     } finally {
@@ -132,12 +144,14 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     }
   }
 
-  async function graphInput(): Promise<Command | Partial<GraphState> | null> {
+  async function graphInput(): Promise<Command | null> {
     const answered = draft.waits.filter(({ answer }) => answer !== null);
     // Always by id, always an object: an unkeyed resume answers every interrupt, a falsy one is refused (`langgraph.md` §1.4).
     if (answered.length > 0) return new Command({ resume: Object.fromEntries(answered.map(({ interruptId, answer }) => [interruptId, { answer }])) });
     const hasCheckpoint = (await saver.getTuple({ configurable: { thread_id: session.id, checkpoint_ns: "" } })) !== undefined;
-    return hasCheckpoint ? null : { _vars: initialVariables(draft, plan.definition.variables) };
+    if (hasCheckpoint) return null;
+    // A Command goes straight to the first step; plain input would first spend a superstep on LangGraph's own start node.
+    return new Command({ update: { _vars: initialVariables(draft, plan.definition.variables) }, goto: plan.start });
   }
 
   async function settle({ state, error }: { state?: GraphState; error?: unknown }): Promise<ExecutionHandle | undefined> {
@@ -158,6 +172,8 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     if (wish?.action === "pause") return await pause(settling, wish.reason);
     if (isDraining) return await handOver(session);
     if (error !== undefined) return undefined;
+    const delivered = absorbMailbox(draft);
+    session.committer.pending.drafts.push(...delivered.events);
     if (draft.waits.some(({ answer }) => answer !== null)) return undefined;
     if (draft.waits.length > 0) return await park(settling);
     return await fail(settling, errorOf(new SignalboxError("INTERNAL", "The graph stopped without an end.")));
@@ -171,7 +187,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
       return looking;
     },
     get hasLeftovers() {
-      return session.committer.pending.consumed.length > 0;
+      return hasMissed || session.committer.pending.consumed.length > 0;
     },
     drain() {
       isDraining = true;

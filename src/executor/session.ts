@@ -1,4 +1,5 @@
 import type { Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
+import { decisionIdOf } from "../ai/decision-record.ts";
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Decision } from "../definition/decision.ts";
@@ -9,7 +10,7 @@ import { SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
-import { decisionId, recordedEvent } from "./decision-events.ts";
+import { recordedEvent } from "./decision-events.ts";
 import { openWaitOf, waitingEvent } from "./waiting.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
@@ -67,6 +68,8 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
   let failure: Parking["failure"];
   let ended: { output: Json } | undefined;
   let cancelLazyFlush: (() => void) | undefined;
+  /** True when a task finished since the last checkpoint was written. */
+  let hasProgress = false;
 
   function flushSoon(ms: number): void {
     cancelLazyFlush ??= clock.after(ms, () => {
@@ -83,6 +86,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
   }
 
   function apply(changes: Staged): void {
+    hasProgress = true;
     committer.pending.drafts.push(...changes.events);
     committer.pending.values.push(...changes.values);
     for (const { ref, value } of changes.values) loadedValues.set(ref, value);
@@ -169,7 +173,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       return loadedValues;
     },
     models: (place) => modelsFor(session, place),
-    decision: (place) => store.decisions.get(draft.tenant, decisionId(draft.id, place)),
+    decision: (place) => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)),
     async recordDecision(place, decision) {
       committer.pending.decisions.push(decision);
       committer.pending.drafts.push(recordedEvent(place, decision, isoTime(clock)));
@@ -181,8 +185,10 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       // The checkpoint holds what the writes of its parent led to, and both are in one commit: the writes would never be read.
       committer.pending.writes = committer.pending.writes.filter((entry) => !writes.includes(entry));
       committer.pending.checkpoints.push({ ns, parentId, checkpoint, metadata, newVersions });
-      // The input is in the execution record, and the end is committed by whoever finishes the execution: neither needs an fsync of its own.
-      if (metadata.source === "input" || ended) return;
+      // A checkpoint of the input alone says nothing that the record does not say, and the end is committed by whoever finishes
+      // the execution: neither needs an fsync of its own.
+      if (!hasProgress || ended) return;
+      hasProgress = false;
       await flush();
     },
     async putWrites(ns, checkpointId, taskId, writes) {

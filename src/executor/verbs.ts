@@ -7,6 +7,7 @@ import { notFound, SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
+import { eventNameOf } from "./absorb.ts";
 import type { Actor, Executor } from "./executor.ts";
 import { watchUntil } from "./watch-until.ts";
 
@@ -65,8 +66,8 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
       const execution = await find(actor.tenant, id);
       if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "signalled");
       const { lastSeq } = execution;
-      const isWaiting = execution.waits.some(({ kind }) => kind === "event");
-      const hasEffect = (now: Execution) => !isWaiting || now.lastSeq > lastSeq || now.mailbox.length > execution.mailbox.length;
+      const isAwaited = execution.waits.some((wait) => eventNameOf(wait) === event);
+      const hasEffect = (now: Execution) => !isAwaited || now.lastSeq > lastSeq;
       return await send(actor, execution, { type: "signal", event, data, eventId: eventId ?? null }, hasEffect);
     },
     async answer(actor, waitId, data) {
@@ -83,6 +84,8 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
         throw new SignalboxError("ALREADY_DECIDED", `It is ${result.wait.status} already.`, { details: { status: result.wait.status } });
       }
       await queue.enqueue({ tenant: actor.tenant, executionId: wait.executionId });
+      const isTaken = ({ waits }: Execution) => !waits.some(({ id, answer: given }) => id === waitId && given === null);
+      await watchUntil({ store, clock }, actor.tenant, wait.executionId, { timeoutMs: EFFECT_MS, until: isTaken });
       return result.wait;
     },
   };

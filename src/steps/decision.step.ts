@@ -57,6 +57,7 @@ export default defineStep({
   description:
     "A model chooses among the next steps that are open now and allowed by the policy. Every choice is recorded before it takes effect.",
   group: "AI",
+  readsAllSteps: true,
   config: Config,
   expressions: ["/rules/*/when"],
   check: checkDecision,

@@ -23,6 +23,8 @@ export interface StepType<C = unknown> {
    * LangGraph node (one superstep, one commit) with the same events and the same trace.
    */
   pure?: boolean;
+  /** True: `state()` shows it the outputs of all steps, not only of those its expressions name. */
+  readsAllSteps?: boolean;
   /** Config fields that hold bare CEL (JSON pointers, `*` for every element): checked at save time, never interpolated. */
   expressions?: readonly string[];
   /** Config fields that are never interpolated although they are strings. */

@@ -54,6 +54,7 @@ test("a long back-off parks the execution and goes on when its time comes", asyn
   await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 2, delay: "1m", jitter: false } }], output: { n: "${ steps.s.output }" } });
   const { id } = await engine.start("w");
   await expect.poll(async () => (await engine.executor.get("default", id)).isParked).toBe(true);
+  await engine.worker.idle();
   expect(engine.worker.running).toBe(0);
   clock.advance(59_000);
   await engine.worker.idle();

@@ -47,6 +47,9 @@ test("a worker that lost its lease changes nothing, and the next one repeats onl
   const { id } = await engine.start("two");
   (await gate(0)).open(1);
   const stale = await gate(1);
+  // Others hear of a begun attempt 25 ms later at the latest.
+  clock.advance(30);
+  await expect.poll(async () => Object.keys((await engine.executor.get("default", id)).inFlight)).toEqual(["b"]);
   // The first worker stops beating: as a stopped process does, time goes on without its timers.
   const second = engine.addWorker("worker-2");
   const held = (await engine.executor.get("default", id)).leaseUntil ?? 0;

@@ -33,6 +33,7 @@ test("an approval parks the execution without lease or memory and goes on with t
   await engine.define(approval());
   const parked = await engine.run("ask", { amount: 12 });
   expect(parked).toMatchObject({ status: "RUNNING", isParked: true, owner: null, leaseUntil: null, wakeAt: null });
+  await engine.worker.idle();
   expect(engine.worker.running).toBe(0);
   const wait = await openWait(engine, parked.id);
   expect(wait).toMatchObject({ kind: "approval", title: "Pay 12?", stepId: "ask", request: { evidence: { amount: 12 }, choices: ["approve", "reject"] } });

@@ -76,7 +76,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       saver,
       concurrency: 64,
       leaseMs,
-      horizonMs: 3_600_000,
+      horizonMs: 24 * 3_600_000,
       compiled: createCompiled({ store, stepTypes, saver, hostOf }),
       modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
       log: () => {},
