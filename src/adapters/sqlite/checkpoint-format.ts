@@ -26,8 +26,8 @@ export interface Packed {
 
 /** How checkpoints become rows, for LangGraph's own calls and for an execution's commits alike. */
 export interface CheckpointFormat {
-  /** Null where there is nothing to store. */
-  pack(parts: ToPack): Promise<Packed | null>;
+  /** Packs values as they are now: a graph goes on changing them. Null where there is nothing to store. */
+  pack(parts: ToPack): Packed | null;
 }
 
 /** Channel and digest of the large values of a checkpoint. */
@@ -38,7 +38,7 @@ type Place = [channel: string, value: unknown] | [channel: string, nothing: 0, r
 
 const NO_REFS: Refs = new Map();
 
-export function createCheckpointFormat({ read }: Connection): CheckpointFormat {
+export function createCheckpointFormat({ readNow }: Connection): CheckpointFormat {
   const remembered = new Map<string, Refs>();
 
   function remember(key: string, refs: Refs): void {
@@ -48,14 +48,14 @@ export function createCheckpointFormat({ read }: Connection): CheckpointFormat {
   }
 
   /** Large values of the parent: known, or read. */
-  async function refsOf(key: ThreadKey, ns: string, id: string | null): Promise<Refs> {
+  function refsOf(key: ThreadKey, ns: string, id: string | null): Refs {
     if (id === null) return NO_REFS;
     const known = remembered.get(nameOf(key, ns, id));
-    return known ?? (await read((database) => storedRefs(database, key, ns, id)));
+    return known ?? readNow((database) => storedRefs(database, key, ns, id));
   }
 
   return {
-    async pack({ execution: { tenant, id: thread }, checkpoints, writes }) {
+    pack({ execution: { tenant, id: thread }, checkpoints, writes }) {
       if (checkpoints.length === 0 && writes.length === 0) return null;
       const key = { tenant, thread };
       const blobs = new Map<string, string>();
@@ -65,7 +65,7 @@ export function createCheckpointFormat({ read }: Connection): CheckpointFormat {
         const { id } = put.checkpoint;
         // A parent in the same commit counts as stored: both are, or neither.
         const inCommit = refs.find(([name]) => name === nameOf(key, put.ns, put.parentId ?? ""))?.[1];
-        const { row, refs: own } = checkpointRow(put, inCommit ?? (await refsOf(key, put.ns, put.parentId)), blobs);
+        const { row, refs: own } = checkpointRow(put, inCommit ?? refsOf(key, put.ns, put.parentId), blobs);
         packed.push(row);
         refs.push([nameOf(key, put.ns, id), own]);
       }

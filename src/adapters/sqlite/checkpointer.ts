@@ -54,8 +54,8 @@ export class SqliteSaver extends BaseCheckpointSaver {
 
   async put(config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, newVersions: ChannelVersions): Promise<RunnableConfig> {
     const { checkpoint_ns: ns = "", checkpoint_id: parentId = null, tenant } = configurableOf(config);
-    const key = await this.#keyOf(config, "put a checkpoint");
-    const packed = await this.#format.pack({
+    const key = this.#keyOf(config, "put a checkpoint");
+    const packed = this.#format.pack({
       execution: { tenant: key.tenant, id: key.thread },
       checkpoints: [{ ns, parentId, checkpoint, metadata, newVersions }],
       writes: [],
@@ -67,9 +67,9 @@ export class SqliteSaver extends BaseCheckpointSaver {
 
   async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
     const { checkpoint_ns: ns = "", checkpoint_id: checkpointId } = configurableOf(config);
-    const key = await this.#keyOf(config, "put writes");
+    const key = this.#keyOf(config, "put writes");
     if (checkpointId === undefined) throw new Error('Failed to put writes: the config has no "checkpoint_id" in its "configurable".');
-    const packed = await this.#format.pack({ execution: { tenant: key.tenant, id: key.thread }, checkpoints: [], writes: [{ ns, checkpointId, taskId, writes }] });
+    const packed = this.#format.pack({ execution: { tenant: key.tenant, id: key.thread }, checkpoints: [], writes: [{ ns, checkpointId, taskId, writes }] });
     if (packed) await this.#connection.write("putCheckpoints", packed.rows);
   }
 
@@ -83,10 +83,10 @@ export class SqliteSaver extends BaseCheckpointSaver {
     await this.#connection.close();
   }
 
-  async #keyOf(config: RunnableConfig, what: string): Promise<ThreadKey> {
+  #keyOf(config: RunnableConfig, what: string): ThreadKey {
     const { thread_id: thread, tenant } = configurableOf(config);
     if (thread === undefined) throw new Error(`Failed to ${what}: the config has no "thread_id" in its "configurable".`);
-    return { thread, tenant: tenant ?? (await this.#connection.read((database) => tenantOf(database, thread, undefined))) };
+    return { thread, tenant: tenant ?? this.#connection.readNow((database) => tenantOf(database, thread, undefined)) };
   }
 }
 

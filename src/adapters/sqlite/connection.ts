@@ -9,6 +9,8 @@ export interface Connection {
   readonly path: string;
   /** Sees everything acknowledged before. UNAVAILABLE once closed. */
   read<T>(work: (database: Database) => T): Promise<T>;
+  /** The same before the call returns: for what must be packed up as it is at this moment. */
+  readNow<T>(work: (database: Database) => T): T;
   readonly write: Writer["write"];
   /** Whether to look for what other processes write. */
   watchOthers(isOn: boolean): void;
@@ -46,17 +48,21 @@ interface Parts {
 
 function connection({ path, reader, writer, watchOthers }: Parts): Connection {
   let isClosed = false;
+
+  function readNow<T>(work: (database: Database) => T): T {
+    if (isClosed) throw new SignalboxError("UNAVAILABLE", "The store is closed.");
+    try {
+      return work(reader);
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
   return {
     path,
-    async read(work) {
-      if (isClosed) throw new SignalboxError("UNAVAILABLE", "The store is closed.");
-      try {
-        // The await makes reads asynchronous for every caller alike, as they are on a server.
-        return await Promise.resolve(work(reader));
-      } catch (error) {
-        throw toStoreError(error);
-      }
-    },
+    readNow,
+    // The promise makes a refusal a rejection, never a throw.
+    read: (work) => new Promise((resolve) => resolve(readNow(work))),
     write: writer.write,
     watchOthers(isOn) {
       if (!isClosed) watchOthers(isOn);

@@ -25,7 +25,7 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
       return { execution, token: null, created: true };
     },
     async commit(commit) {
-      const packed = await checkpoints.pack(commit);
+      const packed = checkpoints.pack(commit);
       const page = await write("commitExecution", commitRows(commit, packed?.rows ?? null));
       packed?.stored();
       changes.committed(commit.execution, page, commit.events);
