@@ -20,7 +20,7 @@ export async function openStore(spec: string, options: OpenStoreOptions): Promis
       return await openSqliteStore({ ...options, path: place });
     case "firestore": {
       // Imported only here: Google's clients take 0.4 s to load, and an embedded service needs none of them.
-      const { openFirestoreStore } = await import(String("./firestore/store.ts"));
+      const { openFirestoreStore } = await import("./firestore/store.ts");
       return await openFirestoreStore({ ...options, project: place });
     }
     default:

@@ -43,7 +43,7 @@ function readAfter(database: Database, tenant: string, id: string, afterSeq: num
 
 function readBefore(database: Database, tenant: string, id: string, beforeSeq: number, limit: number): ExecutionEvent[] {
   const pages = database.all<Doc>(BEFORE, [tenant, id, beforeSeq, limit]);
-  const events = pages.reverse().flatMap(eventsOf);
+  const events = pages.toReversed().flatMap(eventsOf);
   return events.filter((event) => event.seq < beforeSeq).slice(-limit);
 }
 

@@ -89,6 +89,13 @@ export function commitExecution(database: Database, commit: CommitRows): number 
     throw new SignalboxError("LEASE_LOST", undefined, { details: { executionId: id, epoch: stored?.epoch ?? null, lastSeq: stored?.lastSeq ?? null } });
   }
   updateExecution(database, stored, row);
+  writeParts(database, commit);
+  return page && insertPage(database, row, page);
+}
+
+/** What goes with the document in one commit. */
+function writeParts(database: Database, commit: CommitRows): void {
+  const { tenant, id } = commit.row;
   if (commit.checkpoints) putCheckpoints(database, commit.checkpoints);
   for (const decision of commit.decisions) insertDecision(database, tenant, decision);
   for (const wait of commit.openWaits) insertWait(database, wait);
@@ -99,7 +106,6 @@ export function commitExecution(database: Database, commit: CommitRows): number 
   for (const { ref, doc } of commit.values) {
     database.run("INSERT INTO execution_values (tenant, execution_id, ref, doc) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [tenant, id, ref, doc]);
   }
-  return page && insertPage(database, row, page);
 }
 
 /** The very same document is there: an answer was lost on its way, and the sender asks again. */

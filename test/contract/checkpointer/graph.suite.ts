@@ -48,8 +48,8 @@ export function graphSuite<S extends BaseCheckpointSaver>(adapter: CheckpointerU
       await expect(graph.invoke({ log: [] }, { ...config, durability: "sync" })).rejects.toThrow("not yet");
       fails = false;
       const result = await graph.invoke(null, { ...config, durability: "sync" });
-      expect(result.log.sort()).toEqual(["split", "work 1", "work 2", "work 3"]);
-      expect(calls.sort()).toEqual([1, 2, 2, 3]);
+      expect(result.log.toSorted()).toEqual(["split", "work 1", "work 2", "work 3"]);
+      expect(calls.toSorted()).toEqual([1, 2, 2, 3]);
     });
 
     test("a subgraph keeps its own namespace and is resumed inside", async () => {

@@ -53,7 +53,7 @@ export function savedWritesSuite<S extends BaseCheckpointSaver>(adapter: Checkpo
     test("writes of many tasks at once are all there, in order of tasks", async () => {
       const config = await putNew(use(), newThread(), { n: 1 });
       const tasks = Array.from({ length: 30 }, (_, n) => `task-${String(n).padStart(2, "0")}`);
-      await Promise.all([...tasks].reverse().map((task) => use().putWrites(config, [["list", task], ["other", task]], task)));
+      await Promise.all(tasks.toReversed().map((task) => use().putWrites(config, [["list", task], ["other", task]], task)));
       expect((await use().getTuple(config))?.pendingWrites).toEqual(tasks.flatMap((task) => [[task, "list", task], [task, "other", task]]));
     });
 

@@ -74,7 +74,7 @@ export function eventsSuite(adapter: StoreUnderTest): void {
       const next = await use().executions.commit(commitOn(handle, { lastSeq: 3 }, { values }));
       await use().executions.commit(commitOn(next, { lastSeq: 4 }, { values: [{ ref: "c", value: "text" }, { ref: "d", value: 4 }] }));
       const found = await use().events.values(tenant, id, ["d", "missing", "a", "b", "c"]);
-      expect(new Map([...found].sort())).toEqual(new Map<string, Json>([...values.map(({ ref, value }) => [ref, value] as const), ["d", 4]]));
+      expect(new Map([...found].toSorted())).toEqual(new Map<string, Json>([...values.map(({ ref, value }) => [ref, value] as const), ["d", 4]]));
       expect((await use().events.values(tenant, id, [])).size).toBe(0);
     });
   });

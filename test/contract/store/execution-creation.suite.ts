@@ -76,7 +76,7 @@ export function creationSuite(adapter: StoreUnderTest): void {
       const tenant = newTenant();
       for (const id of ["a", "b", "c"]) await start(use(), { tenant, id });
       const found = await use().executions.getMany(tenant, ["b", "missing", "c"]);
-      expect(found.map((execution) => execution.id).sort()).toEqual(["b", "c"]);
+      expect(found.map((execution) => execution.id).toSorted()).toEqual(["b", "c"]);
     });
   });
 }

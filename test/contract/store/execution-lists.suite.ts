@@ -20,7 +20,7 @@ export function executionListsSuite(adapter: StoreUnderTest): void {
       });
       const ids = all.map((execution) => execution.id);
       expect(ids.slice(0, 6)).toEqual(["e8", "e7", "e6", "e5", "e4", "e3"]);
-      expect(ids.slice(6).sort()).toEqual(["e0", "e1", "e2"]);
+      expect(ids.slice(6).toSorted()).toEqual(["e0", "e1", "e2"]);
     });
 
     test("the last page has no token, a full list of exactly one page included", async () => {

@@ -212,6 +212,11 @@ export function aCheckpointPut(channels: Record<string, unknown>, over: Partial<
   return { ns: "", parentId: null, checkpoint, metadata, newVersions: versions, ...over };
 }
 
+/** Codes of what was refused. */
+export function refusalCodes(outcomes: readonly PromiseSettledResult<unknown>[]): unknown[] {
+  return outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [(outcome.reason as { code?: unknown }).code] : []));
+}
+
 /** Every page of a list, one after the other. */
 export async function allPages<T>(list: (pageToken: string | undefined) => Promise<{ items: T[]; nextPageToken?: string | undefined }>): Promise<T[]> {
   const items: T[] = [];

@@ -60,7 +60,7 @@ export function inboxSuite(adapter: StoreUnderTest): void {
         (await use().inbox.waiting(START + sentBefore, 1_000)).filter((ref) => ref.tenant === tenant).map((ref) => ref.id);
       expect(await ids(10)).toEqual([]);
       expect(await ids(1_000)).toEqual([old.execution.id]);
-      expect((await ids(6_000)).sort()).toEqual([old.execution.id, fresh.execution.id].sort());
+      expect((await ids(6_000)).toSorted()).toEqual([old.execution.id, fresh.execution.id].toSorted());
       expect(await ids(6_000)).not.toContain(empty.execution.id);
     });
 

@@ -43,7 +43,7 @@ export function leasesSuite(adapter: StoreUnderTest): void {
       const first = await claimed(use(), await start(use(), { tenant, id: "e1" }), mine);
       await claimed(use(), await start(use(), { tenant, id: "e2" }), mine);
       await claimed(use(), await start(use(), { tenant, id: "e3" }), other);
-      const ids = async (owner: string, limit = 100) => (await use().executions.ownedBy(owner, limit)).map((ref) => ref.id).sort();
+      const ids = async (owner: string, limit = 100) => (await use().executions.ownedBy(owner, limit)).map((ref) => ref.id).toSorted();
       expect(await ids(mine)).toEqual(["e1", "e2"]);
       expect(await ids(mine, 1)).toHaveLength(1);
       await use().executions.commit(commitOn(first, { owner: null, leaseUntil: null, wakeAt: null, lastSeq: 3 }));

@@ -113,7 +113,7 @@ export function waitsSuite(adapter: StoreUnderTest): void {
       await use().waits.answer(tenant, "w0", "answered", answerOf("ada"), null);
       const ids = async (filter: { kind?: "approval" | "event"; status?: "open" | "answered"; executionId?: string; workflowId?: string }) =>
         (await allPages((pageToken) => use().waits.list(tenant, { ...filter, pageSize: 2, pageToken }))).map((wait) => wait.id);
-      expect(await ids({})).toEqual(["other", ...waits.map((wait) => wait.id).reverse()]);
+      expect(await ids({})).toEqual(["other", ...waits.map((wait) => wait.id).toReversed()]);
       expect(await ids({ kind: "approval" })).toEqual(["other", "w8", "w6", "w4", "w2", "w0"]);
       expect(await ids({ kind: "approval", status: "open" })).toEqual(["other", "w8", "w6", "w4", "w2"]);
       expect(await ids({ status: "answered" })).toEqual(["w0"]);

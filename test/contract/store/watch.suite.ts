@@ -62,6 +62,7 @@ export function watchSuite(adapter: StoreUnderTest): void {
       const watcher = watching((onChange) => use().events.watch(tenant, id, onChange));
       await use().executions.commit(commitOn(handle, { lastSeq: 3 }));
       await watcher.until((calls) => calls.length > 0);
+      expect((await use().executions.get(tenant, id))?.execution.lastSeq).toBe(3);
       stop();
       watcher.stop();
     });
@@ -77,6 +78,7 @@ export function watchSuite(adapter: StoreUnderTest): void {
       const before = watcher.calls.length;
       await use().waits.answer(tenant, wait.id, "answered", { by: "given", principal: "ada", at: wait.createdAt, data: {} }, aMessage({ tenant, id }));
       await watcher.until((calls) => calls.length > before);
+      expect(await use().inbox.list(tenant, id)).toHaveLength(2);
       watcher.stop();
     });
 
