@@ -86,30 +86,34 @@ export function splitTemplate(text: string): (string | { expression: string })[]
   return pieces;
 }
 
-/** Index of the `}` that closes an expression: braces of map literals and quoted strings are skipped. */
+/** Index of the `}` that closes an expression; those of map literals, in quoted strings and in comments do not. */
 function endOfExpression(text: string, start: number): number {
   let depth = 0;
   for (let index = start; index < text.length; index++) {
     const character = text[index];
     if (character === "'" || character === '"') index = endOfString(text, index, character);
+    else if (character === "/" && text[index + 1] === "/") index = endOfLine(text, index);
     else if (character === "{") depth++;
     else if (character === "}" && depth-- === 0) return index;
   }
   throw new SignalboxError("EXPRESSION_FAILED", "A ${ is never closed by a }; write $${ for a literal ${", {
-    details: { expression: text.slice(start), line: 1, column: 1, reason: "unterminated_template" },
+    details: { expression: text.slice(start, start + 200), line: 1, column: 1, reason: "unterminated_template" },
   });
 }
 
+/** Where the library ends a string: a backslash takes the next character with it, in raw strings as well. */
 function endOfString(text: string, start: number, quote: string): number {
-  const isTriple = text.startsWith(quote.repeat(3), start);
-  const isRaw =
-    /[rR]$/.test(text.slice(Math.max(0, start - 2), start)) && !/[A-Za-z0-9_]{2}$/.test(text.slice(Math.max(0, start - 2), start));
-  const closing = isTriple ? quote.repeat(3) : quote;
+  const closing = text.startsWith(quote.repeat(3), start) ? quote.repeat(3) : quote;
   for (let index = start + closing.length; index < text.length; index++) {
-    if (text[index] === "\\" && !isRaw) index++;
+    if (text[index] === "\\") index++;
     else if (text.startsWith(closing, index)) return index + closing.length - 1;
   }
   return text.length;
+}
+
+function endOfLine(text: string, start: number): number {
+  const end = text.indexOf("\n", start);
+  return end < 0 ? text.length : end;
 }
 
 function written(value: Json): string {

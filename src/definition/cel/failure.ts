@@ -80,5 +80,5 @@ const TOKENS: Record<string, string> = {
 
 function readable(summary: string): string {
   const text = summary.replace(/\.$/, "").replace(/\b[A-Z]{3,}\b/g, (word) => TOKENS[word] ?? word);
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return /^\w+\(/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -82,7 +82,11 @@ function observe(node: ASTNode, look: (value: unknown) => void): void {
 
 function lengthOf(value: unknown): number {
   if (Array.isArray(value)) return value.length;
-  return typeof value === "object" && value !== null ? Object.keys(value).length : 0;
+  return typeof value === "object" && value !== null ? itemsOf(value).length : 0;
+}
+
+function itemsOf(value: object): readonly unknown[] {
+  return value instanceof Map ? [...value.values()] : Object.values(value);
 }
 
 /** A string costs a sixteenth of its characters (copying one takes that much less than a node), a list its items. */
@@ -118,7 +122,7 @@ function weightOf(root: object): number {
   while (open.length > 0 && weight <= MAX_WORK) {
     const value = open.pop();
     weight += typeof value === "string" ? 1 + value.length / 256 : 1;
-    if (typeof value === "object" && value !== null) for (const item of Object.values(value)) open.push(item);
+    if (typeof value === "object" && value !== null) for (const item of itemsOf(value)) open.push(item);
   }
   weights.set(root, weight);
   return weight;

@@ -43,6 +43,7 @@ function structure(value: object): Json {
   if (value instanceof Duration) return value.toString();
   if (value instanceof UnsignedInt) return integer(value.value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
+  if (value instanceof Map) return record(Object.fromEntries(value) as Record<string, unknown>);
   const prototype: unknown = Object.getPrototypeOf(value);
   // Scopes may be frozen or null-prototype records; anything else (a Type, a namespace) is no value of JSON.
   if (prototype === Object.prototype || prototype === null) return record(value as Record<string, unknown>);
