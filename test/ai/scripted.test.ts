@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import fc from "fast-check";
+import { array, assert, property, string } from "fast-check";
 import { HumanMessage, SystemMessage } from "@langchain/core/messages";
 import { z } from "zod";
 import { createModels } from "../../src/ai/models.ts";
@@ -19,7 +19,10 @@ const TEAMS = [
 async function decideOn(state: Json, otherwise?: string) {
   const schema = {
     name: "decision",
-    schema: { type: "object", properties: { choice: { type: "string", enum: ["a", "b", "c"] }, confidence: { type: "number" }, rationale: { type: "string" } } },
+    schema: {
+      type: "object",
+      properties: { choice: { type: "string", enum: ["a", "b", "c"] }, confidence: { type: "number" }, rationale: { type: "string" } },
+    },
   };
   const offline = { options: TEAMS, state, otherwise };
   const reply = await createModels().complete({ model: "default", messages: [["user", "choose"]], schema, signal, offline });
@@ -64,13 +67,19 @@ describe("decisions without a model", () => {
   });
 
   test("what every option says decides nothing", () => {
-    expect(chooseByWords("customer customer customer", ["customer refund", "customer support"])).toMatchObject({ confidence: 0, matched: [] });
-    expect(chooseByWords("the customer wants support", ["customer refund", "customer support"])).toMatchObject({ index: 1, matched: ["support"] });
+    expect(chooseByWords("customer customer customer", ["customer refund", "customer support"])).toMatchObject({
+      confidence: 0,
+      matched: [],
+    });
+    expect(chooseByWords("the customer wants support", ["customer refund", "customer support"])).toMatchObject({
+      index: 1,
+      matched: ["support"],
+    });
   });
 
   test("any state and any options give one of the options and a confidence from 0 to 0.95", () => {
-    fc.assert(
-      fc.property(fc.string(), fc.array(fc.string(), { minLength: 1, maxLength: 8 }), (text, options) => {
+    assert(
+      property(string(), array(string(), { minLength: 1, maxLength: 8 }), (text, options) => {
         const choice = chooseByWords(text, options);
         expect(choice.index).toBeGreaterThanOrEqual(0);
         expect(choice.index).toBeLessThan(options.length);
@@ -97,7 +106,16 @@ describe("decisions without a model", () => {
 
 describe("prompts without a model", () => {
   async function ask(prompt: string) {
-    return (await createModels().complete({ model: "default", messages: [["system", "Be brief."], ["user", prompt]], signal })).text;
+    return (
+      await createModels().complete({
+        model: "default",
+        messages: [
+          ["system", "Be brief."],
+          ["user", prompt],
+        ],
+        signal,
+      })
+    ).text;
   }
 
   test("the answer is an extract: whole sentences of the text, at most three, in their order", async () => {
@@ -109,7 +127,9 @@ describe("prompts without a model", () => {
     expect(sentences.length).toBeLessThanOrEqual(3);
     expect(extract).toContain("broken and the customer wants the money");
     expect(extract).not.toContain("rained");
-    expect(sentences.map((sentence) => text.indexOf(sentence.trim()))).toEqual(sentences.map((sentence) => text.indexOf(sentence.trim())).toSorted((left, right) => left - right));
+    expect(sentences.map((sentence) => text.indexOf(sentence.trim()))).toEqual(
+      sentences.map((sentence) => text.indexOf(sentence.trim())).toSorted((left, right) => left - right),
+    );
     expect(await ask(`Summarise this ticket: ${text}`)).toBe(extract);
   });
 
@@ -121,7 +141,10 @@ describe("prompts without a model", () => {
   test("streamed pieces add up to the same answer", async () => {
     const pieces: string[] = [];
     const request = { model: "default", messages: [["user", "One sentence here. And two."]] as [string, string][], signal, stream: true };
-    const reply = await createModels().complete({ ...request, messages: [["user", "One sentence here. And two."]] }, { onPiece: (piece) => pieces.push(piece) });
+    const reply = await createModels().complete(
+      { ...request, messages: [["user", "One sentence here. And two."]] },
+      { onPiece: (piece) => pieces.push(piece) },
+    );
     expect(pieces.length).toBeGreaterThan(2);
     expect(pieces.join("")).toBe(reply.text);
   });
@@ -129,12 +152,46 @@ describe("prompts without a model", () => {
 
 describe("JSON without a model", () => {
   const schemas: [string, JsonObject][] = [
-    ["an order", { type: "object", properties: { amount: { type: "number", minimum: 1, maximum: 100 }, urgent: { type: "boolean" }, tags: { type: "array", items: { type: "string" }, maxItems: 3 } }, required: ["amount", "urgent", "tags"], additionalProperties: false }],
+    [
+      "an order",
+      {
+        type: "object",
+        properties: {
+          amount: { type: "number", minimum: 1, maximum: 100 },
+          urgent: { type: "boolean" },
+          tags: { type: "array", items: { type: "string" }, maxItems: 3 },
+        },
+        required: ["amount", "urgent", "tags"],
+        additionalProperties: false,
+      },
+    ],
     ["an enumeration", { enum: ["refund", "support", null] }],
-    ["references", { $defs: { name: { type: "string", minLength: 3, maxLength: 5 } }, type: "object", properties: { name: { $ref: "#/$defs/name" } }, required: ["name"] }],
+    [
+      "references",
+      {
+        $defs: { name: { type: "string", minLength: 3, maxLength: 5 } },
+        type: "object",
+        properties: { name: { $ref: "#/$defs/name" } },
+        required: ["name"],
+      },
+    ],
     ["alternatives", { anyOf: [{ type: "null" }, { type: "integer", exclusiveMinimum: 41, multipleOf: 2 }] }],
-    ["formats", { type: "object", properties: { at: { type: "string", format: "date-time" }, mail: { type: "string", format: "email" }, id: { type: "string", format: "uuid" } }, required: ["at", "mail", "id"] }],
-    ["a list of things", { type: "array", minItems: 2, items: { type: "object", properties: { kind: { const: "thing" } }, required: ["kind"] } }],
+    [
+      "formats",
+      {
+        type: "object",
+        properties: {
+          at: { type: "string", format: "date-time" },
+          mail: { type: "string", format: "email" },
+          id: { type: "string", format: "uuid" },
+        },
+        required: ["at", "mail", "id"],
+      },
+    ],
+    [
+      "a list of things",
+      { type: "array", minItems: 2, items: { type: "object", properties: { kind: { const: "thing" } }, required: ["kind"] } },
+    ],
     ["both at once", { allOf: [{ type: "object", properties: { left: { type: "string" } } }, { required: ["left"] }] }],
     ["several types", { type: ["string", "null"] }],
     ["nothing said", {}],
@@ -149,8 +206,18 @@ describe("JSON without a model", () => {
   });
 
   test("the text fills what it can", () => {
-    const properties = { amount: { type: "integer" }, team: { enum: ["billing", "support"] }, urgent: { type: "boolean" }, late: { type: "boolean" } };
-    expect(valueFromWords({ type: "object", properties }, "Urgent: support ticket about 42 crashes")).toEqual({ amount: 42, team: "support", urgent: true, late: false });
+    const properties = {
+      amount: { type: "integer" },
+      team: { enum: ["billing", "support"] },
+      urgent: { type: "boolean" },
+      late: { type: "boolean" },
+    };
+    expect(valueFromWords({ type: "object", properties }, "Urgent: support ticket about 42 crashes")).toEqual({
+      amount: 42,
+      team: "support",
+      urgent: true,
+      late: false,
+    });
   });
 
   test("a schema that never ends does", () => {
@@ -194,7 +261,11 @@ describe("the scripted model as a LangChain chat model", () => {
     };
     const models = createModels({ scripts });
     for (const stream of [false, true]) {
-      const ask = (name: string) => models.complete({ model: `scripted:${name}`, messages: [["user", "hi"]], signal, timeoutMs: 50, stream }, { onPiece: () => undefined });
+      const ask = (name: string) =>
+        models.complete(
+          { model: `scripted:${name}`, messages: [["user", "hi"]], signal, timeoutMs: 50, stream },
+          { onPiece: () => undefined },
+        );
       expect(await ask("refuses")).toMatchObject({ refusal: "No." });
       expect(await ask("calls")).toMatchObject({ toolCalls: ["drop_tables"], finishReason: "tool_calls" });
       await expect(ask("busy")).rejects.toMatchObject({ code: "MODEL_FAILED", details: { kind: "rate_limited", retryAfterMs: 7_000 } });

@@ -11,7 +11,10 @@ export interface SeenRequest {
     temperature?: number;
     max_tokens?: number;
     messages: { role: string; content: string }[];
-    response_format?: { type: string; json_schema: { name: string; strict: boolean; schema: { properties: Record<string, { enum?: string[] }> } } };
+    response_format?: {
+      type: string;
+      json_schema: { name: string; strict: boolean; schema: { properties: Record<string, { enum?: string[] }> } };
+    };
   };
   /** Resolves when the client is gone or was answered. */
   closed: Promise<"answered" | "aborted">;

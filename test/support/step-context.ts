@@ -26,7 +26,11 @@ export interface TestStepContext<C> extends StepContext<C> {
 export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<C> {
   const { config, step: stepFields, nextSteps = [], scope = {}, recorded, ...given } = options;
   const parsed = StepInput.parse({ id: "route", type: "test", ...stepFields, nextSteps });
-  const step: Step = { ...parsed, name: parsed.name ?? parsed.id, nextSteps: parsed.nextSteps.map((next) => (typeof next === "string" ? { to: next } : next)) };
+  const step: Step = {
+    ...parsed,
+    name: parsed.name ?? parsed.id,
+    nextSteps: parsed.nextSteps.map((next) => (typeof next === "string" ? { to: next } : next)),
+  };
   const executionId = given.executionId ?? "execution-1";
   const evaluate = (expression: string, extra: JsonObject = {}): Json => parseExpression(expression).evaluate({ ...scope, ...extra });
   const models = createModels();
