@@ -35,7 +35,7 @@ export async function missingJava(): Promise<string | undefined> {
 }
 
 /** Starts the Firestore and Pub/Sub emulators through firebase-tools and resolves once both answer. */
-export async function startEmulators({ ports = "configured" as "configured" | "free" } = {}): Promise<Emulators> {
+export async function startEmulators({ ports = "configured" }: { ports?: "configured" | "free" } = {}): Promise<Emulators> {
   const folder = await writeFirebaseConfig(REPOSITORY, ports);
   const require = createRequire(import.meta.url);
   const firebase = join(dirname(require.resolve("firebase-tools/package.json")), "lib", "bin", "firebase.js");

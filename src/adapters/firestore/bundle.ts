@@ -41,7 +41,7 @@ export async function pack(bytes: Uint8Array): Promise<Packed> {
   return frame.length < bytes.length ? { z: true, d: frame } : { z: false, d: bytes };
 }
 
-export async function unpack({ z, d }: Packed): Promise<Uint8Array> {
-  if (!z) return d;
+export async function unpack({ z: isCompressed, d }: Packed): Promise<Uint8Array> {
+  if (!isCompressed) return d;
   return d.length < ASYNC_FROM_BYTES ? zstdDecompressSync(d) : await promisify(zstdDecompress)(d);
 }

@@ -13,16 +13,16 @@ export type Call = <T>(call: () => Promise<T>, ms?: number) => Promise<T>;
 
 /** A write whose outcome an error leaves open: Firestore's client repeats commits, so "failed" often means "done" (reliability.md M1). */
 export interface SettledWrite<T> {
-  attempt(): Promise<T>;
+  attempt: () => Promise<T>;
   /** Reads how things stand after an error: the result where the write is found done or refused for good, undefined to try again. */
-  settle(): Promise<{ result: T } | undefined>;
+  settle: () => Promise<{ result: T } | undefined>;
 }
 
 /** The way of every call of one store to Firestore. */
 export interface Caller {
   call: Call;
   /** Attempts until the write is done, refused, or the deadline is over (UNAVAILABLE). Safe only for guarded or idempotent writes. */
-  settled<T>(write: SettledWrite<T>): Promise<T>;
+  settled: <T>(write: SettledWrite<T>) => Promise<T>;
   /** Refuses what comes from now on, and resolves when what is under way has ended. */
   close(): Promise<void>;
 }

@@ -14,7 +14,7 @@ import { SignalboxError } from "../../errors.ts";
 import { createCaller, type Call } from "./caller.ts";
 import { checkpointDocuments, taskWriteDocuments } from "./checkpoint-document.ts";
 import { createBlobMemory } from "./checkpoint-memory.ts";
-import { createCheckpointReader } from "./checkpoint-reader.ts";
+import { configured, createCheckpointReader } from "./checkpoint-reader.ts";
 import { createFirestoreClient } from "./client.ts";
 import { documentId } from "./document-id.ts";
 import { checkSize, commitOnce, splitBySize, type DocumentWrite } from "./document-write.ts";
@@ -53,16 +53,16 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   }
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
-    const threadId: unknown = config.configurable?.["thread_id"];
+    const threadId = configured(config, "thread_id");
     if (threadId === undefined) return undefined;
-    const thread = this.#thread(String(threadId));
-    return await this.#reader.tuple(thread, namespaceOf(config) ?? "", getCheckpointId(config));
+    return await this.#reader.tuple(this.#thread(threadId), configured(config, "checkpoint_ns") ?? "", getCheckpointId(config));
   }
 
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
-    const threadId: unknown = config.configurable?.["thread_id"];
-    const namespace = namespaceOf(config);
-    const threads = threadId === undefined ? await this.#call(async () => await this.#firestore.collection(this.#collection).listDocuments()) : [this.#thread(String(threadId))];
+    const threadId = configured(config, "thread_id");
+    const namespace = configured(config, "checkpoint_ns");
+    const all = async (): Promise<DocumentReference[]> => await this.#firestore.collection(this.#collection).listDocuments();
+    const threads = threadId === undefined ? await this.#call(all) : [this.#thread(threadId)];
     let left = options.limit ?? Infinity;
     for (const thread of threads) {
       for await (const tuple of this.#reader.list(thread, { ...options, namespace, checkpointId: getCheckpointId(config) })) {
@@ -79,9 +79,8 @@ export class FirestoreSaver extends BaseCheckpointSaver {
     newVersions: ChannelVersions,
   ): Promise<RunnableConfig> {
     const threadId = required(config, "thread_id");
-    const ns = namespaceOf(config) ?? "";
-    const parent: unknown = config.configurable?.["checkpoint_id"];
-    const parentId = typeof parent === "string" ? parent : null;
+    const ns = configured(config, "checkpoint_ns") ?? "";
+    const parentId = configured(config, "checkpoint_id") ?? null;
     const thread = this.#thread(threadId);
     const put = { ns, parentId, checkpoint, metadata, newVersions };
     const { documents, blobs } = await checkpointDocuments({ thread, threadId, put, known: this.#memory.of(thread, ns, parentId) });
@@ -93,7 +92,7 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
     const thread = this.#thread(required(config, "thread_id"));
     const checkpointId = required(config, "checkpoint_id");
-    await this.#write(await taskWriteDocuments(thread, { ns: namespaceOf(config) ?? "", checkpointId, writes: taskWrites(taskId, writes) }));
+    await this.#write(await taskWriteDocuments(thread, { ns: configured(config, "checkpoint_ns") ?? "", checkpointId, writes: taskWrites(taskId, writes) }));
   }
 
   override async deleteThread(threadId: string): Promise<void> {
@@ -115,13 +114,8 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   }
 }
 
-function namespaceOf(config: RunnableConfig): string | undefined {
-  const ns: unknown = config.configurable?.["checkpoint_ns"];
-  return ns === undefined ? undefined : String(ns);
-}
-
 function required(config: RunnableConfig, field: "thread_id" | "checkpoint_id"): string {
-  const value: unknown = config.configurable?.[field];
+  const value = configured(config, field);
   if (value === undefined) throw new SignalboxError("INVALID_INPUT", `The config has no configurable.${field}.`);
-  return String(value);
+  return value;
 }

@@ -33,11 +33,17 @@ export async function commitCheckpoints(
     left = left.filter((group) => !taken.includes(group));
     return taken.flatMap((group) => group.writes);
   };
+  // LangGraph writes the input under the id of an empty checkpoint that it never puts.
+  const takeOrphans = (ns: string): TaskWrite[] => {
+    const ids = left.filter((group) => group.ns === ns).map((group) => group.checkpointId);
+    return ids.flatMap((id) => take(ns, id));
+  };
   const own = checkpoints.map((put) => take(put.ns, put.checkpoint.id));
   for (const [n, put] of checkpoints.entries()) {
     const parent = written.find(({ ns, id }) => ns === put.ns && id === put.parentId);
     const known = parent ? new Map(parent.refs.map((blob) => [blob.id, blob])) : memory.of(thread, put.ns, put.parentId);
-    const stored = await checkpointDocuments({ thread, threadId, put, known, writes: own[n] ?? [], parentWrites: take(put.ns, put.parentId) });
+    const parentWrites = put.parentId === null ? takeOrphans(put.ns) : take(put.ns, put.parentId);
+    const stored = await checkpointDocuments({ thread, threadId, put, known, writes: own[n] ?? [], parentWrites });
     blobs.push(...stored.documents.slice(0, -1));
     documents.push(...stored.documents.slice(-1));
     written.push({ ns: put.ns, id: put.checkpoint.id, refs: stored.blobs });

@@ -22,7 +22,7 @@ export interface EventWatch {
 
 interface Watched {
   subscribers: Set<Subscriber>;
-  stop(): void;
+  stop: () => void;
 }
 
 export function createEventWatch({ clock, call, places }: { clock: Clock; call: Call; places: Places }): EventWatch {

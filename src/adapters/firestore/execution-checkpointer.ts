@@ -4,7 +4,7 @@ import type { DocumentReference, Firestore } from "@google-cloud/firestore";
 import { SignalboxError } from "../../errors.ts";
 import type { Call } from "./caller.ts";
 import type { BlobMemory } from "./checkpoint-memory.ts";
-import { createCheckpointReader } from "./checkpoint-reader.ts";
+import { configured, createCheckpointReader } from "./checkpoint-reader.ts";
 import type { Places } from "./places.ts";
 import { QUERIES, queryOf } from "./queries.ts";
 
@@ -31,19 +31,15 @@ export class ExecutionCheckpointer extends BaseCheckpointSaver {
 
   override async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     const thread = await this.#thread(config);
-    return thread && (await this.#reader.tuple(thread, String(config.configurable?.["checkpoint_ns"] ?? ""), getCheckpointId(config)));
+    return thread && (await this.#reader.tuple(thread, configured(config, "checkpoint_ns") ?? "", getCheckpointId(config)));
   }
 
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
     const thread = await this.#thread(config);
     if (!thread) return;
-    const ns: unknown = config.configurable?.["checkpoint_ns"];
     let left = options.limit ?? Infinity;
-    for await (const tuple of this.#reader.list(thread, {
-      ...options,
-      namespace: ns === undefined ? undefined : String(ns),
-      checkpointId: getCheckpointId(config),
-    })) {
+    const namespace = configured(config, "checkpoint_ns");
+    for await (const tuple of this.#reader.list(thread, { ...options, namespace, checkpointId: getCheckpointId(config) })) {
       if (left-- <= 0) return;
       yield tuple;
     }
@@ -63,10 +59,10 @@ export class ExecutionCheckpointer extends BaseCheckpointSaver {
 
   async #thread(config: RunnableConfig): Promise<DocumentReference | undefined> {
     const { firestore, call, places } = this.#options;
-    const { thread_id: threadId, tenant } = config.configurable ?? {};
+    const [threadId, tenant] = [configured(config, "thread_id"), configured(config, "tenant")];
     if (threadId === undefined) return undefined;
-    if (tenant !== undefined) return places.execution(String(tenant), String(threadId));
-    const { docs } = await call(async () => await queryOf(QUERIES.executionsById, firestore, { values: [String(threadId)], limit: 2 }).select().get());
+    if (tenant !== undefined) return places.execution(tenant, threadId);
+    const { docs } = await call(async () => await queryOf(QUERIES.executionsById, firestore, { values: [threadId], limit: 2 }).select().get());
     if (docs.length > 1) throw new SignalboxError("INVALID_INPUT", "Several tenants have an execution of this id: the config must name the tenant.");
     return docs[0]?.ref;
   }

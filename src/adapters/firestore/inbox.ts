@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { FieldValue, type DocumentSnapshot, type Firestore } from "@google-cloud/firestore";
+import { FieldValue, Timestamp, type DocumentSnapshot, type Firestore } from "@google-cloud/firestore";
 import type { InboxMessage } from "../../definition/execution.ts";
 import type { InboxStore } from "../../ports/store.ts";
 import type { Caller } from "./caller.ts";
@@ -9,6 +9,8 @@ import { checkSize, commitOnce, type DocumentWrite } from "./document-write.ts";
 import type { MailWatch } from "./mail-watch.ts";
 import type { Places } from "./places.ts";
 import { QUERIES, queryOf } from "./queries.ts";
+
+const KEPT_MS = 90 * 86_400_000;
 
 interface InboxOptions {
   firestore: Firestore;
@@ -21,7 +23,7 @@ export function createInbox({ firestore, caller, places, mail }: InboxOptions): 
   const { call, settled } = caller;
   return {
     async send(message) {
-      const document = await messageDocument(places, message);
+      const document = await messageDocument(places, message, mail.sender);
       checkSize([document]);
       const sent = await settled({
         async attempt() {
@@ -56,7 +58,7 @@ export function createInbox({ firestore, caller, places, mail }: InboxOptions): 
 }
 
 /** A message, refused where one with its id exists. */
-export async function messageDocument(places: Places, message: InboxMessage): Promise<Extract<DocumentWrite, { kind: "create" | "set" }>> {
+export async function messageDocument(places: Places, message: InboxMessage, sender: string): Promise<Extract<DocumentWrite, { kind: "create" | "set" }>> {
   const { id, tenant, executionId, at } = message;
   const { body, bytes } = await packBody(message);
   const data = {
@@ -66,6 +68,9 @@ export async function messageDocument(places: Places, message: InboxMessage): Pr
     atMs: Date.parse(at),
     // The server's time: watchers ask for what came since they look, whatever the sender's clock says.
     sentAt: FieldValue.serverTimestamp(),
+    // The TTL policy on this field takes away what nobody took in: mail for executions that ended.
+    expireAt: Timestamp.fromMillis(Date.parse(at) + KEPT_MS),
+    sender,
     sendId: randomUUID(),
     ...body,
   };

@@ -2,24 +2,25 @@ import type { CollectionReference, DocumentSnapshot } from "@google-cloud/firest
 import { decodeCursor, encodeCursor, type Cursor, type Page } from "../../definition/page.ts";
 import type { Call } from "./caller.ts";
 import { ALL_SHARDS, documentId } from "./document-id.ts";
-import { LISTS, listShape, queryOf } from "./queries.ts";
+import { listShape, queryOf, type ListShape } from "./queries.ts";
 
 export interface ListRequest<T> {
-  list: (typeof LISTS)[keyof typeof LISTS];
+  list: ListShape;
   collection: CollectionReference;
   /** Wanted values by field; undefined ones do not filter. */
   filters: Record<string, string | undefined>;
   pageSize: number;
   pageToken?: string | undefined;
   /** The item of a document, undefined for one to pass over. */
-  read(snapshot: DocumentSnapshot): Promise<T | undefined>;
-  cursorOf(item: T): Cursor;
+  read: (snapshot: DocumentSnapshot) => Promise<T | undefined>;
+  cursorOf: (item: T) => Cursor;
 }
 
 /** A page, newest first. It may be shorter than asked for only where it is the last one. */
 export async function listPage<T>(call: Call, request: ListRequest<T>): Promise<Page<T>> {
   const { list, collection, pageSize, read, cursorOf } = request;
-  const filters = list.filters.flatMap((field) => (request.filters[field] === undefined ? [] : [[field, request.filters[field]] as const]));
+  const given = Object.entries(request.filters).filter(([, value]) => value !== undefined);
+  const filters = given.filter(([field]) => (request.filters[list.narrow ?? ""] === undefined ? true : field === list.narrow));
   const shape = listShape(list, filters.map(([field]) => field));
   const values = [ALL_SHARDS, ...filters.map(([, value]) => value)];
   const items: T[] = [];
@@ -29,7 +30,8 @@ export async function listPage<T>(call: Call, request: ListRequest<T>): Promise<
     const limit = pageSize + 1 - items.length;
     const startAfter = after;
     const { docs } = await call(async () => await queryOf(shape, collection, { values, limit, startAfter }).get());
-    for (const item of await Promise.all(docs.map(read))) if (item !== undefined) items.push(item);
+    const fitting = docs.filter((snapshot) => given.every(([field, value]) => snapshot.get(field) === value));
+    for (const item of await Promise.all(fitting.map(read))) if (item !== undefined) items.push(item);
     const last = docs.at(-1);
     if (items.length > pageSize) {
       const page = items.slice(0, pageSize);

@@ -11,9 +11,9 @@ interface ListenerOptions {
   /** Waits this long before the first attempt: who goes before that costs nothing. */
   delayMs: number;
   /** The query to listen to from now on; called again after an error and after half a minute of silence. */
-  query(): Promise<Query>;
+  query: () => Promise<Query>;
   /** New documents; none when the listener was attached and something may have happened before. */
-  onDocuments(documents: readonly QueryDocumentSnapshot[]): void;
+  onDocuments: (documents: readonly QueryDocumentSnapshot[]) => void;
 }
 
 /** Listens to a query until the returned function is called, whatever happens to the stream. */
@@ -62,7 +62,7 @@ export function listen({ clock, delayMs, query, onDocuments }: ListenerOptions):
 
 /** Calls every subscriber; one that throws harms no other. */
 export function tellAll<A extends unknown[]>(subscribers: ReadonlySet<(...given: A) => void>, ...given: A): void {
-  for (const subscriber of [...subscribers]) {
+  for (const subscriber of subscribers) {
     try {
       subscriber(...given);
     } catch {

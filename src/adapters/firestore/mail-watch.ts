@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Timestamp, type Firestore } from "@google-cloud/firestore";
 import type { Clock } from "../../ports/clock.ts";
 import { ALL_SHARDS } from "./document-id.ts";
@@ -15,6 +16,8 @@ const LOOK_MS = 5_000;
 export interface MailWatch {
   watch(tenant: string, executionId: string, onChange: () => void): () => void;
   watchAll(onChange: () => void): () => void;
+  /** Marks messages of this process. */
+  readonly sender: string;
   /** Tells the watchers in this process of a message that this process sent. */
   tell(message: { tenant: string; executionId: string }): void;
   close(): void;
@@ -23,11 +26,11 @@ export interface MailWatch {
 export function createMailWatch({ firestore, clock, places }: { firestore: Firestore; clock: Clock; places: Places }): MailWatch {
   const byExecution = new Map<string, Set<() => void>>();
   const everything = new Set<() => void>();
+  const sender = randomUUID();
   let stop: (() => void) | undefined;
 
   function tell({ tenant, executionId }: { tenant: string; executionId: string }): void {
     tellAll(byExecution.get(places.execution(tenant, executionId).path) ?? new Set());
-    tellAll(everything);
   }
 
   function tellEverybody(): void {
@@ -45,6 +48,7 @@ export function createMailWatch({ firestore, clock, places }: { firestore: Fires
       onDocuments(documents) {
         if (documents.length === 0) tellEverybody();
         for (const document of documents) tell({ tenant: String(document.get("tenant")), executionId: String(document.get("executionId")) });
+        if (documents.some((document) => document.get("sender") !== sender)) tellAll(everything);
       },
     });
     let cancel = clock.after(LOOK_MS, look);
@@ -72,6 +76,7 @@ export function createMailWatch({ firestore, clock, places }: { firestore: Fires
   }
 
   return {
+    sender,
     tell,
     watch(tenant, executionId, onChange) {
       const key = places.execution(tenant, executionId).path;

@@ -52,16 +52,21 @@ export const QUERIES = {
   decisionsOf: { collection: "decisions", where: [["executionId", "in"]], orderBy: [] },
 } as const satisfies Record<string, QueryShape>;
 
-/** Lists with optional filters: each is any subset of the fields. */
+/**
+ * Lists with optional filters: by any subset of `filters`, or by `narrow` alone, which leaves so few documents that the other filters
+ * are looked at here and need no index.
+ */
 export const LISTS = {
-  executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"] },
-  waits: { collection: "waits", time: "createdAt", filters: ["kind", "status", "executionId", "workflowId"] },
-  decisions: { collection: "decisions", time: "at", filters: ["executionId", "workflowId", "stepId"] },
-  workflows: { collection: "workflows", time: "createdAt", filters: ["status"] },
+  executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"], narrow: undefined },
+  waits: { collection: "waits", time: "createdAt", filters: ["kind", "status", "workflowId"], narrow: "executionId" },
+  decisions: { collection: "decisions", time: "at", filters: ["workflowId", "stepId"], narrow: "executionId" },
+  workflows: { collection: "workflows", time: "createdAt", filters: ["status"], narrow: undefined },
 } as const;
 
+export type ListShape = (typeof LISTS)[keyof typeof LISTS];
+
 /** The shape of a list with the filters that are given. */
-export function listShape({ collection, time }: (typeof LISTS)[keyof typeof LISTS], filters: readonly string[]): QueryShape {
+export function listShape({ collection, time }: ListShape, filters: readonly string[]): QueryShape {
   return newest(collection, time, filters);
 }
 

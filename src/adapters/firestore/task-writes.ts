@@ -40,6 +40,6 @@ export function pendingWrites(writes: readonly TaskWrite[]): CheckpointPendingWr
     if (write.index < 0 || !kept.has(key)) kept.set(key, write);
   }
   return [...kept.values()]
-    .sort((a, b) => (a.task === b.task ? a.index - b.index : a.task < b.task ? -1 : 1))
+    .toSorted((a, b) => (a.task === b.task ? a.index - b.index : a.task < b.task ? -1 : 1))
     .map(({ task, channel, value }) => [task, channel, value]);
 }

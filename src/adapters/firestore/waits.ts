@@ -53,7 +53,7 @@ export function createWaits({ firestore, caller, places, mail }: WaitsOptions): 
       // Tells our own answer from an equal one of somebody else's when the commit's answer was lost.
       const answerId = randomUUID();
       const { body } = await packBody(answer);
-      const letter = message && (await messageDocument(places, message));
+      const letter = message && (await messageDocument(places, message, mail.sender));
       let isSent = false;
       const result = await settled<Awaited<ReturnType<WaitStore["answer"]>>>({
         async attempt() {
