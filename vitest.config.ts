@@ -1,4 +1,8 @@
+import { createRequire } from "node:module";
 import { defineConfig } from "vitest/config";
+
+// Vite would take graphql's ES build where Node takes its CommonJS one: two copies in one process refuse each other's schemas.
+const alias = { graphql: createRequire(import.meta.url).resolve("graphql") };
 
 // LangGraph's checkpoint conformance suite uses the global describe/it/expect, hence `globals` for its project only.
 export default defineConfig({
@@ -18,8 +22,8 @@ export default defineConfig({
           hookTimeout: 30_000,
         },
       },
-      { test: { name: "api", include: ["test/api/**/*.test.ts"], testTimeout: 20_000 } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+      { resolve: { alias }, test: { name: "api", include: ["test/api/**/*.test.ts"], testTimeout: 20_000 } },
+      { resolve: { alias }, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
     ],
   },
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Socket } from "node:net";
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Config } from "../config.ts";
 import { SignalboxError } from "../errors.ts";
 import { createAuthenticate } from "./auth.ts";
@@ -49,7 +50,9 @@ export async function createServer({
   const app = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: config.SIGNALBOX_LOG === "silent" ? false : { level: config.SIGNALBOX_LOG } }),
     // One line per request at info would cost more than the request; transitions are logged by who makes them.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    // Whoever reached us before the door closed is served; new connections are refused by then.
+    return503OnClosing: false,
     bodyLimit: config.SIGNALBOX_BODY_LIMIT,
     routerOptions: { maxParamLength: 512 },
     requestIdHeader: false,
@@ -67,14 +70,15 @@ export async function createServer({
   app.setNotFoundHandler((request) => {
     throw new SignalboxError("NOT_FOUND", `There is no ${request.method} ${request.url.split("?", 1)[0]}.`);
   });
-  app.addHook("onRequest", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-    guard(request);
-  });
   cutOffLate(app, { closing, closeMs, clock: services.clock });
   acceptJson(app);
 
   await registerSockets(app, { clock: services.clock, limits });
+  // After the line above: it marks upgrades, and closes the sockets of those that are refused here.
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    guard(request);
+  });
   registerRoutes(app, { contextOf, limits, closing: closing.signal });
   await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOf, limits }) });
   refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);
@@ -112,12 +116,17 @@ function cutOffLate(
   app: FastifyInstance,
   { closing, closeMs, clock }: { closing: AbortController; closeMs: number; clock: Services["clock"] },
 ): void {
+  // All of them: `closeAllConnections` knows nothing of upgraded ones.
+  const connections = new Set<Socket>();
+  app.server.on("connection", (socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  });
   let stop = () => {};
   app.addHook("preClose", async () => {
     closing.abort();
     stop = clock.after(closeMs, () => {
-      for (const socket of app.websocketServer.clients) socket.terminate();
-      app.server.closeAllConnections();
+      for (const socket of connections) socket.destroy();
     });
   });
   app.addHook("onClose", async () => stop());

@@ -7,9 +7,27 @@ export const LINE = {
   output: { total: "${ vars.total }" },
   steps: [
     { id: "begin", type: "start", nextSteps: ["one"] },
-    { id: "one", type: "transform", config: { set: { value: "${ input.amount }" } }, output: { total: "${ output.value }" }, nextSteps: ["two"] },
-    { id: "two", type: "transform", config: { set: { value: "${ vars.total * 2.0 }" } }, output: { total: "${ output.value }" }, nextSteps: ["three"] },
-    { id: "three", type: "transform", config: { set: { value: "${ vars.total + 1.0 }" } }, output: { total: "${ output.value }" }, nextSteps: ["finish"] },
+    {
+      id: "one",
+      type: "transform",
+      config: { set: { value: "${ input.amount }" } },
+      output: { total: "${ output.value }" },
+      nextSteps: ["two"],
+    },
+    {
+      id: "two",
+      type: "transform",
+      config: { set: { value: "${ vars.total * 2.0 }" } },
+      output: { total: "${ output.value }" },
+      nextSteps: ["three"],
+    },
+    {
+      id: "three",
+      type: "transform",
+      config: { set: { value: "${ vars.total + 1.0 }" } },
+      output: { total: "${ output.value }" },
+      nextSteps: ["finish"],
+    },
     { id: "finish", type: "end" },
   ],
 };
@@ -24,7 +42,11 @@ export const ASK = {
     {
       id: "check",
       type: "approval",
-      config: { title: "May it go on?", show: { amount: "${ input.amount }" }, form: { type: "object", properties: { limit: { type: "number" } } } },
+      config: {
+        title: "May it go on?",
+        show: { amount: "${ input.amount }" },
+        form: { type: "object", properties: { limit: { type: "number" } } },
+      },
       output: { answer: "${ output.decision }" },
       nextSteps: ["done", { to: "refused", on: "rejected" }],
     },
@@ -54,7 +76,7 @@ export const ROUTE = {
     {
       id: "decide",
       type: "decision",
-      config: { question: "Where does this message belong?" },
+      config: { instruction: "Where does this message belong?", fallback: "support" },
       nextSteps: [
         { to: "refund", description: "The customer wants money back, a refund" },
         { to: "support", description: "A technical problem, an error, a crash" },

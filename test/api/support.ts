@@ -28,7 +28,11 @@ export interface ApiClient extends AsyncDisposable {
 export interface GraphQLAnswer<T> {
   status: number;
   data: T;
-  errors: { message: string; path?: (string | number)[]; extensions: { code: string; status: number; retryable: boolean; issues?: { code: string; pointer: string; message: string }[] } }[];
+  errors: {
+    message: string;
+    path?: (string | number)[];
+    extensions: { code: string; status: number; retryable: boolean; issues?: { code: string; pointer: string; message: string }[] };
+  }[];
 }
 
 /** A client of the native WebSocket that remembers every frame. */
@@ -62,7 +66,10 @@ export async function startApi(environment: Record<string, string> = {}, options
 export function clientOf(base: string): Omit<ApiClient, "app" | typeof Symbol.asyncDispose> {
   const live = base.replace("http", "ws");
 
-  async function call<T>(route: string, { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
+  async function call<T>(
+    route: string,
+    { body, headers = {} }: { body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<Answer<T>> {
     const [method = "GET", path = "/"] = route.split(" ");
     const hasBody = body !== undefined;
     const response = await fetch(base + path, {
@@ -80,7 +87,8 @@ export function clientOf(base: string): Omit<ApiClient, "app" | typeof Symbol.as
     async refused(route, options) {
       const { status, headers, body } = await call<Problem>(route, options);
       if (status < 400) throw new Error(`${route} was not refused: ${status} ${JSON.stringify(body)}`);
-      if (!headers.get("content-type")?.startsWith("application/problem+json") || body.status !== status) throw new Error(`${route}: no problem document`);
+      if (!headers.get("content-type")?.startsWith("application/problem+json") || body.status !== status)
+        throw new Error(`${route}: no problem document`);
       return body;
     },
     async graphql<T>(query: string, variables?: Record<string, unknown>) {

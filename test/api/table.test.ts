@@ -72,7 +72,9 @@ test("the OpenAPI document is valid and every reference in it has its target", a
 });
 
 test("every operation says how it is refused", () => {
-  const document = createOpenApi() as unknown as { paths: Record<string, Record<string, { operationId: string; responses: Record<string, { content: object }> }>> };
+  const document = createOpenApi() as unknown as {
+    paths: Record<string, Record<string, { operationId: string; responses: Record<string, { content: object }> }>>;
+  };
   const described = Object.values(document.paths).flatMap((path) => Object.values(path));
   expect(described.map(({ operationId }) => operationId).toSorted()).toEqual(OPERATIONS.map(({ name }) => name).toSorted());
   for (const { operationId, responses } of described) {

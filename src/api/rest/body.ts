@@ -15,15 +15,21 @@ export function acceptJson(app: FastifyInstance): void {
       return done(invalidInput([{ code: "TOO_DEEP", pointer: "", message: `is nested deeper than ${MAX_JSON_DEPTH} levels` }]));
     return parse(request, body, (error, value) => {
       if (error === null) return done(null, value);
-      // The parser refuses `__proto__` keys with the words below; everything else it refuses is not JSON.
-      if (/forbidden prototype property/.test(error.message)) {
-        return done(
-          invalidInput([{ code: "FORBIDDEN_KEY", pointer: "", message: "holds a key named __proto__ or constructor.prototype" }]),
-        );
-      }
-      return done(new SignalboxError("MALFORMED_JSON"));
+      return done(isJson(body) ? invalidInput([FORBIDDEN_KEY]) : new SignalboxError("MALFORMED_JSON"));
     });
   });
+}
+
+/** What JSON allows and the parser refuses: keys that reach prototypes. */
+const FORBIDDEN_KEY = { code: "FORBIDDEN_KEY", pointer: "", message: "holds a key named __proto__ or constructor.prototype" };
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isTooDeep(text: string): boolean {
