@@ -99,10 +99,12 @@ function metaSchemaIssues({ $schema, ...rest }: JsonObject): Issue[] {
 
 /** A schema's author and the sender of an input are two people: no pattern of the one may let the other stop the service. */
 const linearRegExp = Object.assign(
-  (pattern: string) => (compilePattern(pattern), { test: (text: string) => matchesPattern(text, pattern) }),
-  {
-    code: "linearRegExp",
+  (pattern: string) => {
+    compilePattern(pattern);
+    // Ajv keeps one engine per text of it: without `toString` all patterns of a schema would be the first one.
+    return { test: (text: string) => matchesPattern(text, pattern), toString: () => pattern };
   },
+  { code: "linearRegExp" },
 );
 
 function withinBudget(check: () => Issue[]): Issue[] {

@@ -14,14 +14,18 @@ export function issuesOfZod(
   prefix = "",
   options: { code?: string; schema?: z.ZodType } = {},
 ): Issue[] {
-  return error.issues
-    .flatMap((issue) => flatten(issue, []))
-    .map(({ code, path, message, unknownKey }) => ({
-      code: options.code ?? code,
-      pointer: pointerTo(prefix, ...path),
-      message,
-      ...(unknownKey === undefined ? {} : hintFor(unknownKey, fieldsAt(options.schema, path.slice(0, -1)))),
-    }));
+  return withoutEchoes(error.issues.flatMap((issue) => flatten(issue, []))).map(({ code, path, message, unknownKey }) => ({
+    code: options.code ?? code,
+    pointer: pointerTo(prefix, ...path),
+    message,
+    ...(unknownKey === undefined ? {} : hintFor(unknownKey, fieldsAt(options.schema, path.slice(0, -1)))),
+  }));
+}
+
+/** A list in place of a text is also too short a text to Zod; that its type is wrong says it all. */
+function withoutEchoes(found: Found[]): Found[] {
+  const wrong = new Set(found.filter(({ code }) => code === "WRONG_TYPE").map(({ path }) => pointerTo("", ...path)));
+  return found.filter(({ code, path }) => code !== "OUT_OF_RANGE" || !wrong.has(pointerTo("", ...path)));
 }
 
 interface Found {
