@@ -35,46 +35,68 @@ const CheckpointIndex = z.object({
 });
 type CheckpointIndex = z.infer<typeof CheckpointIndex>;
 
-export interface CheckpointDocument {
+export interface CheckpointToStore {
   thread: DocumentReference;
   threadId: string;
   put: CheckpointPut;
   writes?: readonly TaskWrite[];
   parentWrites?: readonly TaskWrite[];
-  /** Blobs that are known to be stored: those of the parent. */
-  known?: ReadonlyMap<string, BlobRef>;
 }
 
-/** The documents that store a checkpoint, its own last; and the blobs it refers to, new or not. */
-export async function checkpointDocuments(options: CheckpointDocument): Promise<{ documents: DocumentWrite[]; blobs: BlobRef[] }> {
-  const { thread, threadId, put, writes = [], parentWrites = [], known } = options;
+/** Documents of one stored thing: its own, the large values it brings, and all the large values it refers to. */
+export interface StoredDocuments {
+  document: DocumentWrite;
+  newBlobs: DocumentWrite[];
+  blobs: BlobRef[];
+}
+
+/** Makes documents of something that was encoded already; `known` blobs (those of the parent) are not written again. */
+export type Finish = (known: ReadonlyMap<string, BlobRef>) => Promise<StoredDocuments>;
+
+const NOTHING_KNOWN: ReadonlyMap<string, BlobRef> = new Map();
+
+/** Encodes a checkpoint at once, before anybody can change it. */
+export function checkpointDocument({ thread, threadId, put, writes = [], parentWrites = [] }: CheckpointToStore): Finish {
   const { channel_values: values, ...checkpoint } = put.checkpoint;
-  const placement = createPlacement(thread, known);
+  const placement = createPlacement(thread);
+  // Without a parent, a value that is not new is one nobody ever put: LangGraph's conformance suite wants it left out.
+  const kept = Object.entries(values).filter(([channel]) => put.parentId !== null || Object.hasOwn(put.newVersions, channel));
   const index: CheckpointIndex = {
     thread: threadId,
     ns: put.ns,
-    checkpoint: await placement.add(checkpoint),
-    metadata: await placement.add(put.metadata),
-    channels: [],
-    writes: await placeTaskWrites(placement, writes),
-    parentWrites: await placeTaskWrites(placement, parentWrites),
+    checkpoint: placement.add(checkpoint),
+    metadata: placement.add(put.metadata),
+    channels: kept.map(([channel, value]) => [channel, placement.add(value)]),
+    writes: placeTaskWrites(placement, writes),
+    parentWrites: placeTaskWrites(placement, parentWrites),
   };
-  for (const [channel, value] of Object.entries(values)) {
-    // Without a parent, a value that is not new is one nobody ever put: LangGraph's conformance suite wants it left out.
-    if (put.parentId === null && !Object.hasOwn(put.newVersions, channel)) continue;
-    index.channels.push([channel, await placement.add(value)]);
-  }
-  const packed = await placement.pack(index);
   const ref = namespaceRef(thread, put.ns).collection("checkpoints").doc(invertedId(put.checkpoint.id));
-  const document: DocumentWrite = { kind: "set", ref, data: { p: put.parentId, ...packed }, bytes: packed.d.length };
-  return { documents: [...placement.documents, document], blobs: placement.blobs };
+  return async (known) => {
+    const { packed, newBlobs, blobs } = await placement.pack(index, known);
+    return { document: { kind: "set", ref, data: { p: put.parentId, ...packed }, bytes: packed.d.length }, newBlobs, blobs };
+  };
+}
+
+/** Encodes at once writes that come without their checkpoint; the document's name sorts it to that checkpoint. */
+export function taskWriteDocument(
+  thread: DocumentReference,
+  { ns, checkpointId, writes }: { ns: string; checkpointId: string; writes: readonly TaskWrite[] },
+): () => Promise<StoredDocuments> {
+  const placement = createPlacement(thread);
+  const index = placeTaskWrites(placement, writes);
+  const collection = namespaceRef(thread, ns).collection("writes");
+  // A name of its own for each: who was first is told by the server's create time, so no read and no transaction is needed.
+  const ref = collection.doc(`${invertedId(checkpointId)}~${collection.doc().id}`);
+  return async () => {
+    const { packed, newBlobs, blobs } = await placement.pack(index, NOTHING_KNOWN);
+    return { document: { kind: "set", ref, data: { ...packed }, bytes: packed.d.length }, newBlobs, blobs };
+  };
 }
 
 /** The checkpoint in a document, its large values read in. */
 export async function readCheckpoint(firestore: Firestore, thread: DocumentReference, snapshot: DocumentSnapshot): Promise<StoredCheckpoint> {
   const reader = await openPacked(firestore, thread, packedOf(snapshot));
   const index = CheckpointIndex.parse(reader.index);
-  const blobs = await reader.load(placesOf(index));
   const parentId: unknown = snapshot.get("p");
   return {
     threadId: index.thread,
@@ -87,38 +109,18 @@ export async function readCheckpoint(firestore: Firestore, thread: DocumentRefer
     metadata: reader.value(index.metadata) as CheckpointMetadata, // likewise
     writes: readTaskWrites(reader, index.writes),
     parentWrites: readTaskWrites(reader, index.parentWrites),
-    blobs,
+    blobs: reader.blobs,
   };
-}
-
-/** The document of writes that come without their checkpoint, under a name that sorts it to that checkpoint. */
-export async function taskWriteDocuments(
-  thread: DocumentReference,
-  { ns, checkpointId, writes }: { ns: string; checkpointId: string; writes: readonly TaskWrite[] },
-): Promise<DocumentWrite[]> {
-  const placement = createPlacement(thread);
-  const packed = await placement.pack(await placeTaskWrites(placement, writes));
-  const collection = namespaceRef(thread, ns).collection("writes");
-  // A name of its own for each: who was first is told by the server's create time, so no read and no transaction is needed.
-  const ref = collection.doc(`${invertedId(checkpointId)}~${collection.doc().id}`);
-  return [...placement.documents, { kind: "set", ref, data: { ...packed }, bytes: packed.d.length }];
 }
 
 export async function readTaskWriteDocument(firestore: Firestore, thread: DocumentReference, snapshot: DocumentSnapshot): Promise<TaskWrite[]> {
   const reader = await openPacked(firestore, thread, packedOf(snapshot));
-  const index = TaskWriteIndex.parse(reader.index);
-  await reader.load(index.map(([, , , place]) => place));
-  return readTaskWrites(reader, index);
+  return readTaskWrites(reader, TaskWriteIndex.parse(reader.index));
 }
 
 /** The place of one checkpoint namespace: `checkpoints` and `writes` lie below it. */
 export function namespaceRef(thread: DocumentReference, ns: string): DocumentReference {
   return thread.collection("ns").doc(documentId(ns));
-}
-
-function placesOf(index: CheckpointIndex): Place[] {
-  const writes = [...index.writes, ...index.parentWrites].map(([, , , place]) => place);
-  return [index.checkpoint, index.metadata, ...index.channels.map(([, place]) => place), ...writes];
 }
 
 function packedOf(snapshot: DocumentSnapshot): Packed {

@@ -12,12 +12,12 @@ import {
 import type { DocumentReference, Firestore } from "@google-cloud/firestore";
 import { SignalboxError } from "../../errors.ts";
 import { createCaller, type Call } from "./caller.ts";
-import { checkpointDocuments, taskWriteDocuments } from "./checkpoint-document.ts";
+import { checkpointDocument, taskWriteDocument, type StoredDocuments } from "./checkpoint-document.ts";
 import { createBlobMemory } from "./checkpoint-memory.ts";
 import { configured, createCheckpointReader } from "./checkpoint-reader.ts";
 import { createFirestoreClient } from "./client.ts";
 import { documentId } from "./document-id.ts";
-import { checkSize, commitOnce, splitBySize, type DocumentWrite } from "./document-write.ts";
+import { checkSize, commitOnce, splitBySize } from "./document-write.ts";
 import { taskWrites } from "./task-writes.ts";
 
 const DELETE_DEADLINE_MS = 60_000;
@@ -42,11 +42,14 @@ export class FirestoreSaver extends BaseCheckpointSaver {
   readonly #firestore: Firestore;
   readonly #collection: string;
   readonly #memory = createBlobMemory();
-  readonly #call: Call = createCaller().call;
+  readonly #ownsClient: boolean;
+  readonly #caller = createCaller();
+  readonly #call: Call = this.#caller.call;
   readonly #reader;
 
   constructor({ firestore, collection = "threads" }: FirestoreSaverOptions) {
     super();
+    this.#ownsClient = "project" in firestore;
     this.#firestore = "project" in firestore ? createFirestoreClient(firestore) : firestore;
     this.#collection = collection;
     this.#reader = createCheckpointReader({ firestore: this.#firestore, call: this.#call, memory: this.#memory, hasParentWrites: false });
@@ -83,16 +86,17 @@ export class FirestoreSaver extends BaseCheckpointSaver {
     const parentId = configured(config, "checkpoint_id") ?? null;
     const thread = this.#thread(threadId);
     const put = { ns, parentId, checkpoint, metadata, newVersions };
-    const { documents, blobs } = await checkpointDocuments({ thread, threadId, put, known: this.#memory.of(thread, ns, parentId) });
-    await this.#write(documents);
-    this.#memory.keep(thread, ns, checkpoint.id, blobs);
+    const stored = await checkpointDocument({ thread, threadId, put })(this.#memory.of(thread, ns, parentId));
+    await this.#write(stored);
+    this.#memory.keep(thread, ns, checkpoint.id, stored.blobs);
     return { configurable: { thread_id: threadId, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
   override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
     const thread = this.#thread(required(config, "thread_id"));
     const checkpointId = required(config, "checkpoint_id");
-    await this.#write(await taskWriteDocuments(thread, { ns: configured(config, "checkpoint_ns") ?? "", checkpointId, writes: taskWrites(taskId, writes) }));
+    const ns = configured(config, "checkpoint_ns") ?? "";
+    await this.#write(await taskWriteDocument(thread, { ns, checkpointId, writes: taskWrites(taskId, writes) })());
   }
 
   override async deleteThread(threadId: string): Promise<void> {
@@ -101,13 +105,19 @@ export class FirestoreSaver extends BaseCheckpointSaver {
     await this.#call(async () => await this.#firestore.recursiveDelete(thread), DELETE_DEADLINE_MS);
   }
 
+  /** Ends what is under way and, where the saver made it, the client. */
+  async close(): Promise<void> {
+    await this.#caller.close();
+    if (this.#ownsClient) await this.#firestore.terminate();
+  }
+
   #thread(threadId: string): DocumentReference {
     return this.#firestore.collection(this.#collection).doc(documentId(threadId));
   }
 
   /** Large values may take several commits; the document that refers to them is in the last one. */
-  async #write(documents: DocumentWrite[]): Promise<void> {
-    for (const commit of splitBySize(documents)) {
+  async #write({ newBlobs, document }: StoredDocuments): Promise<void> {
+    for (const commit of splitBySize([...newBlobs, document])) {
       checkSize(commit);
       await this.#call(async () => await commitOnce(this.#firestore, commit));
     }

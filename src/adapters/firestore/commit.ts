@@ -31,12 +31,17 @@ export function createCommit({ firestore, caller, places, memory }: CommitOption
     const { execution, guard } = commit;
     const { tenant, id } = execution;
     const ref = places.execution(tenant, id);
-    const { data, bytes } = await executionDocuments(ref, execution);
-    const checkpoints = await commitCheckpoints(ref, id, commit, memory);
-    const once = await createdOnce(places, commit);
-    const immutable = [...checkpoints.blobs, ...(await valueDocuments(places.values(tenant, id), commit.values))];
+    // Begun together: each encodes what it is given before it waits for anything, so the caller may go on changing its objects.
+    const [{ data, bytes }, checkpoints, once, values, pages] = await Promise.all([
+      executionDocuments(ref, execution),
+      commitCheckpoints(ref, id, commit, memory),
+      createdOnce(places, commit),
+      valueDocuments(places.values(tenant, id), commit.values),
+      eventPages(places.events(tenant, id), commit.events),
+    ]);
+    const immutable = [...checkpoints.blobs, ...values];
     const others: DocumentWrite[] = [
-      ...(await eventPages(places.events(tenant, id), commit.events)),
+      ...pages,
       ...checkpoints.documents,
       ...commit.consumed.map((message): DocumentWrite => ({ kind: "delete", ref: places.inbox(tenant, id).doc(documentId(message)), bytes: 0 })),
     ];

@@ -19,10 +19,8 @@ export function taskWrites(task: string, writes: readonly PendingWrite[]): TaskW
   return writes.map(([channel, value], position) => ({ task, channel, value, index: WRITES_IDX_MAP[channel] ?? position }));
 }
 
-export async function placeTaskWrites(placement: Placement, writes: readonly TaskWrite[]): Promise<TaskWriteIndex> {
-  const index: TaskWriteIndex = [];
-  for (const { task, channel, index: position, value } of writes) index.push([task, channel, position, await placement.add(value)]);
-  return index;
+export function placeTaskWrites(placement: Placement, writes: readonly TaskWrite[]): TaskWriteIndex {
+  return writes.map(({ task, channel, index, value }) => [task, channel, index, placement.add(value)]);
 }
 
 export function readTaskWrites(reader: PackedReader, index: TaskWriteIndex): TaskWrite[] {

@@ -11,32 +11,32 @@ const INLINE_MAX_BYTES = 32 * 1024;
 // All inline values of one document: leaves room for its index below the limit of 1 MiB.
 const INLINE_TOTAL_BYTES = 640 * 1024;
 
-/** Where a value of a packed document is: in its part of that number, or in a blob. */
-export const Place = z.union([z.number().int(), BlobRef]);
+/** Where a value of a packed document is: in its part of that number, or in the blob of that id. */
+export const Place = z.union([z.number().int(), z.string()]);
 export type Place = z.infer<typeof Place>;
 
-/** Collects the values of one packed document; large ones become blobs of the thread, written unless they are known. */
-export interface Placement {
-  add(value: unknown): Promise<Place>;
-  /** Documents of new blobs, to be written before the packed document. */
-  readonly documents: DocumentWrite[];
-  /** Every blob referred to, new or known. */
-  readonly blobs: BlobRef[];
-  /** The packed document: `index` tells what the places mean. */
-  pack(index: unknown): Promise<Packed>;
+const Contents = z.object({ index: z.unknown(), blobs: z.array(BlobRef) });
+
+/** What a packed document comes to: its fields, the documents of new blobs, and every blob it refers to. */
+export interface PlacedDocument {
+  packed: Packed;
+  newBlobs: DocumentWrite[];
+  blobs: BlobRef[];
 }
 
-export function createPlacement(thread: DocumentReference, known: ReadonlyMap<string, BlobRef> = new Map()): Placement {
+/** Collects the values of one packed document. A value is encoded when it is added: what changes later changes nothing. */
+export interface Placement {
+  add(value: unknown): Place;
+  /** The document; large values become blobs of the thread, except those that are `known` to be stored. */
+  pack(index: unknown, known: ReadonlyMap<string, BlobRef>): Promise<PlacedDocument>;
+}
+
+export function createPlacement(thread: DocumentReference): Placement {
   const parts: string[] = [];
-  const documents: DocumentWrite[] = [];
-  const blobs = new Map<string, BlobRef>();
+  const large = new Map<string, string>();
   let inlineBytes = 0;
   return {
-    documents,
-    get blobs() {
-      return [...blobs.values()];
-    },
-    async add(value) {
+    add(value) {
       const part = encode(value);
       const size = Buffer.byteLength(part);
       if (size < INLINE_MAX_BYTES && inlineBytes + size <= INLINE_TOTAL_BYTES) {
@@ -44,39 +44,39 @@ export function createPlacement(thread: DocumentReference, known: ReadonlyMap<st
         return parts.push(part) - 1;
       }
       const id = blobId(part);
-      const present = blobs.get(id) ?? known.get(id);
-      if (present) {
-        blobs.set(id, present);
-        return present;
-      }
-      const { ref, writes } = await blobWrites(thread.collection("blobs"), id, part);
-      documents.push(...writes);
-      blobs.set(id, ref);
-      return ref;
+      large.set(id, part);
+      return id;
     },
-    pack: (index) => pack(bundle(index, parts)),
+    async pack(index, known) {
+      const blobs: BlobRef[] = [];
+      const newBlobs: DocumentWrite[] = [];
+      for (const [id, part] of large) {
+        const present = known.get(id);
+        const blob = present ? { ref: present, writes: [] } : await blobWrites(thread.collection("blobs"), id, part);
+        blobs.push(blob.ref);
+        newBlobs.push(...blob.writes);
+      }
+      return { packed: await pack(bundle({ index, blobs }, parts)), newBlobs, blobs };
+    },
   };
 }
 
-/** Reads packed documents: `value` decodes a place, once `load` has read the blobs. */
+/** A packed document, its blobs read: `value` decodes what is at a place. */
 export interface PackedReader {
   readonly index: unknown;
+  readonly blobs: BlobRef[];
   value(place: Place): unknown;
-  load(places: readonly Place[]): Promise<BlobRef[]>;
 }
 
 export async function openPacked(firestore: Firestore, thread: DocumentReference, packed: Packed): Promise<PackedReader> {
-  const { index, parts } = unbundle(await unpack(packed));
-  let large = new Map<string, string>();
+  const { index: contents, parts } = unbundle(await unpack(packed));
+  const { index, blobs } = Contents.parse(contents);
+  const large = await readBlobs(firestore, thread.collection("blobs"), blobs);
   return {
     index,
-    async load(places) {
-      const refs = places.filter((place) => typeof place !== "number");
-      large = await readBlobs(firestore, thread.collection("blobs"), refs);
-      return refs;
-    },
+    blobs,
     value(place) {
-      const part = typeof place === "number" ? parts[place] : large.get(place.id);
+      const part = typeof place === "number" ? parts[place] : large.get(place);
       if (part === undefined) throw new SignalboxError("INTERNAL", `A packed document below ${thread.path} misses a value.`);
       return decode(part);
     },

@@ -11,8 +11,9 @@ const CHUNK_BYTES = 900 * 1024;
 /** Large outputs: the first piece under the reference's name tells how many follow as `{name}~1`, `{name}~2` … */
 export async function valueDocuments(values: CollectionReference, puts: readonly { ref: string; value: Json }[]): Promise<DocumentWrite[]> {
   const documents: DocumentWrite[] = [];
-  for (const { ref, value } of puts) {
-    const { z, d } = await pack(Buffer.from(JSON.stringify(value)));
+  const encoded = puts.map(({ ref, value }) => ({ ref, bytes: Buffer.from(JSON.stringify(value)) }));
+  for (const { ref, bytes } of encoded) {
+    const { z, d } = await pack(bytes);
     const chunks = Math.max(1, Math.ceil(d.length / CHUNK_BYTES));
     for (let n = 0; n < chunks; n += 1) {
       const chunk = d.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES);
