@@ -9,7 +9,8 @@ export default defineConfig({
   test: {
     environment: "node",
     projects: [
-      { test: { name: "unit", include: ["test/{definition,steps,compiler,ai,executor,workflows,triggers,repository}/**/*.test.ts"] } },
+      // Everything that is not named below, so that no folder is forgotten.
+      { resolve: { alias }, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/{contract,emulator,api,e2e,chaos}/**"] } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], globals: true, testTimeout: 30_000 } },
       {
         test: {
@@ -23,6 +24,7 @@ export default defineConfig({
         },
       },
       { resolve: { alias }, test: { name: "api", include: ["test/api/**/*.test.ts"], testTimeout: 20_000 } },
+      { resolve: { alias }, test: { name: "deploy", include: ["test/deploy/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
       { resolve: { alias }, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
     ],
   },

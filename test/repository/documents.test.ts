@@ -68,7 +68,11 @@ test.each(calls.filter(({ path }) => path.startsWith("/api/")))("the call at $pl
 const scripts = z.object({ scripts: z.record(z.string(), z.string()) }).parse(JSON.parse(readText("package.json"))).scripts;
 
 test("every npm command in the pages exists", () => {
-  const named = pages.flatMap((page) => [...readText(page).matchAll(/\bnpm (?:run )?([a-z][a-z:-]*)/g)].map((match) => match[1] ?? ""));
+  const code = pages.flatMap((page) => [
+    ...blocksOf(page).map(({ text }) => text),
+    ...[...readText(page).matchAll(/`(npm [^`\n]+)`/g)].map(String),
+  ]);
+  const named = code.flatMap((text) => [...text.matchAll(/\bnpm (?:run )?([a-z][a-z:-]*)/g)].map((match) => match[1] ?? ""));
   const builtIn = ["ci", "install", "exec", "version", "publish", "audit", "run"];
   expect(named).toEqual(expect.arrayContaining(["start", "test", "verify"]));
   expect(named.filter((name) => !(name in scripts) && !builtIn.includes(name))).toEqual([]);
@@ -76,7 +80,7 @@ test("every npm command in the pages exists", () => {
 
 test("no committed file names a path of somebody's machine", () => {
   const own = /(?<![\w.$}/:-])\/(?:work|root|home|Users)\/[\w.-]+/;
-  const texts = repositoryFiles().filter((path) => !/\.(png|ico|woff2?|gz)$|^LICENSE$|^package-lock\.json$/.test(path));
+  const texts = repositoryFiles().filter((path) => !/\.(png|ico|woff2?|gz)$|^(LICENSE|Dockerfile|package-lock\.json)$/.test(path));
   const found = texts.flatMap((path) => {
     const line = readText(path)
       .split("\n")
