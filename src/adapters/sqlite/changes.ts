@@ -18,6 +18,10 @@ export interface Changes {
 }
 
 const OTHERS = "others";
+const NEW_PAGES = /* sql */ `SELECT max(page) number, e.tenant, e.id FROM event_pages p JOIN executions e ON e.number = p.execution
+  WHERE page > ? GROUP BY p.execution`;
+const NEW_MESSAGES = "SELECT max(number) number, tenant, execution_id id FROM inbox WHERE number > ? GROUP BY tenant, execution_id";
+
 const keyOf = ({ tenant, id }: ExecutionRef): string => JSON.stringify([tenant, id]);
 
 export function createChanges(connection: () => Connection): Changes {
@@ -55,14 +59,11 @@ export function createChanges(connection: () => Connection): Changes {
 
   async function foreign(): Promise<void> {
     await reading((database) => {
-      tellNew("event_pages", "page", (key) => events.tell(key, []));
-      tellNew("inbox", "number", (key) => inbox.tell(key));
+      tellNew("event_pages", NEW_PAGES, (key) => events.tell(key, []));
+      tellNew("inbox", NEW_MESSAGES, (key) => inbox.tell(key));
 
-      function tellNew(table: keyof typeof seen, number: string, tell: (key: string) => void): void {
-        const rows = database.all<{ number: number; tenant: string; id: string }>(
-          `SELECT max(${number}) number, tenant, execution_id id FROM ${table} WHERE ${number} > ? GROUP BY tenant, execution_id`,
-          [seen[table]],
-        );
+      function tellNew(table: keyof typeof seen, sql: string, tell: (key: string) => void): void {
+        const rows = database.all<{ number: number; tenant: string; id: string }>(sql, [seen[table]]);
         for (const row of rows) seen[table] = Math.max(seen[table], row.number);
         for (const { tenant, id } of rows) tell(keyOf({ tenant: fromKey(tenant), id: fromKey(id) }));
       }

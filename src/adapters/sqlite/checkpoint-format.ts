@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { WRITES_IDX_MAP, type Checkpoint } from "@langchain/langgraph-checkpoint";
+import { WRITES_IDX_MAP, type Checkpoint, type CheckpointPendingWrite } from "@langchain/langgraph-checkpoint";
 import type { CheckpointPut, CheckpointWrites } from "../../ports/store.ts";
 import { decode, encode } from "../codec.ts";
-import type { CheckpointRow, CheckpointRows, CheckpointWriteRow, ThreadKey } from "./checkpoint-operations.ts";
+import { numberOf, type CheckpointRow, type CheckpointRows, type TaskWrite, type TaskWritesRow, type ThreadKey } from "./checkpoint-operations.ts";
 import type { Connection } from "./connection.ts";
 import type { Database } from "./database.ts";
 
@@ -72,7 +72,7 @@ export function createCheckpointFormat({ readNow }: Connection): CheckpointForma
       const rows: CheckpointRows = {
         key,
         checkpoints: packed,
-        writes: writes.flatMap((write) => writeRows(write, blobs)),
+        writes: writes.map((write) => taskWritesRow(write, blobs)),
         blobs: [...blobs].map(([ref, value]) => ({ ref, value })),
       };
       return {
@@ -89,8 +89,9 @@ function nameOf({ tenant, thread }: ThreadKey, ns: string, id: string): string {
   return JSON.stringify([tenant, thread, ns, id]);
 }
 
-function storedRefs(database: Database, { tenant, thread }: ThreadKey, ns: string, id: string): Refs {
-  const row = database.get<{ doc: string }>("SELECT doc FROM checkpoints WHERE thread = ? AND tenant = ? AND ns = ? AND id = ?", [thread, tenant, ns, id]);
+function storedRefs(database: Database, key: ThreadKey, ns: string, id: string): Refs {
+  const thread = numberOf(database, key) ?? null;
+  const row = database.get<{ doc: string }>("SELECT doc FROM checkpoints WHERE thread = ? AND ns = ? AND id = ?", [thread, ns, id]);
   if (!row) return NO_REFS;
   const [, places] = JSON.parse(row.doc) as [unknown, Place[]]; // written by `checkpointRow`
   return new Map(places.flatMap(([channel, , ref]) => (ref === undefined ? [] : [[channel, ref]])));
@@ -120,12 +121,13 @@ function checkpointRow(put: CheckpointPut, parentRefs: Refs, blobs: Map<string, 
   return { row: { ns: put.ns, id: put.checkpoint.id, parentId: put.parentId, doc, metadata: encode(put.metadata) }, refs };
 }
 
-function writeRows({ ns, checkpointId, taskId, writes }: CheckpointWrites, blobs: Map<string, string>): CheckpointWriteRow[] {
-  return writes.map(([channel, value], index) => {
+function taskWritesRow({ ns, checkpointId, taskId, writes }: CheckpointWrites, blobs: Map<string, string>): TaskWritesRow {
+  const written = writes.map(([channel, value], index) => {
     const text = encode(value);
-    const ref = text.length < BLOB_FROM ? null : addBlob(blobs, text);
-    return { ns, checkpointId, taskId, idx: WRITES_IDX_MAP[channel] ?? index, channel, value: ref === null ? text : null, ref };
+    const place = `${WRITES_IDX_MAP[channel] ?? index},${JSON.stringify(channel)}`;
+    return text.length < BLOB_FROM ? `[${place},${text}]` : `[${place},0,"${addBlob(blobs, text)}"]`;
   });
+  return { ns, checkpointId, taskId, doc: `[${written.join(",")}]` };
 }
 
 /** Named by content: LangGraph's channel versions count along one line, so two forks give one version to different values. */
@@ -141,4 +143,10 @@ export function checkpointOf(doc: string, blob: (ref: string) => string): Checkp
   const values = places.map(([channel, value, ref]) => [channel, ref === undefined ? value : decode(blob(ref))] as const);
   // fromEntries defines own properties, so a channel `__proto__` is one.
   return { ...head, channel_values: Object.fromEntries(values) };
+}
+
+/** The writes of a task's row, in order. */
+export function taskWritesOf(taskId: string, doc: string, blob: (ref: string) => string): CheckpointPendingWrite[] {
+  const writes = decode(doc) as TaskWrite[]; // written by `taskWritesRow`
+  return writes.map(([, channel, value, ref]) => [taskId, channel, ref === undefined ? value : decode(blob(ref))]);
 }

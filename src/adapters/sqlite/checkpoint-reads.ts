@@ -3,7 +3,7 @@ import type { RunnableConfig } from "@langchain/core/runnables";
 import { maxChannelVersion, TASKS, type Checkpoint, type CheckpointMetadata, type CheckpointPendingWrite, type CheckpointTuple } from "@langchain/langgraph-checkpoint";
 import { SignalboxError } from "../../errors.ts";
 import { decode, encode } from "../codec.ts";
-import { checkpointOf } from "./checkpoint-format.ts";
+import { checkpointOf, taskWritesOf } from "./checkpoint-format.ts";
 import type { ThreadKey } from "./checkpoint-operations.ts";
 import type { Connection } from "./connection.ts";
 import type { Database } from "./database.ts";
@@ -15,6 +15,7 @@ const SENDS_INSIDE_SINCE = 4;
 const LIST_ROWS = 50;
 
 interface Row {
+  number: number;
   tenant: string;
   thread: string;
   ns: string;
@@ -24,22 +25,19 @@ interface Row {
   metadata: string;
 }
 
-const COLUMNS = 'tenant, thread, ns, id, parent_id "parentId", doc, metadata';
-const OF_NS = `SELECT ${COLUMNS} FROM checkpoints WHERE thread = ? AND tenant = ? AND ns = ?`;
-const LATEST = `${OF_NS} ORDER BY id DESC LIMIT 1`;
-const BY_ID = `${OF_NS} AND id = ?`;
-const WRITES = /* sql */ `SELECT task_id "taskId", channel, value, ref FROM checkpoint_writes
-  WHERE thread = ? AND tenant = ? AND ns = ? AND checkpoint_id = ? ORDER BY task_id, idx`;
-const TENANTS = /* sql */ `SELECT
-  (SELECT tenant FROM checkpoints WHERE thread = ?1 ORDER BY tenant LIMIT 1) first,
-  (SELECT tenant FROM checkpoints WHERE thread = ?1 ORDER BY tenant DESC LIMIT 1) last`;
+const ROWS = /* sql */ `SELECT t.number, t.tenant, t.id thread, c.ns, c.id, c.parent_id "parentId", c.doc, c.metadata
+  FROM threads t JOIN checkpoints c ON c.thread = t.number`;
+const OF_NS = `${ROWS} WHERE t.id = ? AND t.tenant = ? AND c.ns = ?`;
+const LATEST = `${OF_NS} ORDER BY c.id DESC LIMIT 1`;
+const BY_ID = `${OF_NS} AND c.id = ?`;
+const WRITES = 'SELECT task_id "taskId", doc FROM checkpoint_writes WHERE thread = ? AND ns = ? AND checkpoint_id = ? ORDER BY task_id';
 
 /** Whose thread this is: the tenant named, else the only one that has it. CONFLICT where several have: none of them may be guessed. */
 export function tenantOf(database: Database, thread: string, named: string | undefined): string {
   if (named !== undefined) return named;
-  const { first, last } = database.get<{ first: string | null; last: string | null }>(TENANTS, [thread]) ?? { first: null, last: null };
-  if (first !== last) throw new SignalboxError("CONFLICT", `The thread "${thread}" exists in several tenants; name one as "tenant" in "configurable".`);
-  return first === null ? "" : fromKey(first);
+  const [first, second] = database.all<{ tenant: string }>("SELECT tenant FROM threads WHERE id = ? LIMIT 2", [thread]);
+  if (second) throw new SignalboxError("CONFLICT", `The thread "${thread}" exists in several tenants; name one as "tenant" in "configurable".`);
+  return first ? fromKey(first.tenant) : "";
 }
 
 export interface TupleQuery {
@@ -91,19 +89,19 @@ export async function* listCheckpoints({ read }: Connection, query: ListQuery): 
 }
 
 function listRows(database: Database, { thread, ns, id, before }: ListQuery, tenant: string, last: Row | undefined): Row[] {
-  const conditions = ["tenant = ?"];
+  const conditions = ["t.tenant = ?"];
   const parameters: SQLInputValue[] = [tenant];
   const add = (condition: string, ...values: SQLInputValue[]): void => {
     conditions.push(condition);
     parameters.push(...values);
   };
-  if (thread !== undefined) add("thread = ?", thread);
-  if (ns !== undefined) add("ns = ?", ns);
-  if (id !== undefined) add("id = ?", id);
-  if (before !== undefined) add("id < ?", before);
-  if (last) add("(id, thread, ns) < (?, ?, ?)", fromKey(last.id), fromKey(last.thread), fromKey(last.ns));
+  if (thread !== undefined) add("t.id = ?", thread);
+  if (ns !== undefined) add("c.ns = ?", ns);
+  if (id !== undefined) add("c.id = ?", id);
+  if (before !== undefined) add("c.id < ?", before);
+  if (last) add("(c.id, t.id, c.ns) < (?, ?, ?)", fromKey(last.id), fromKey(last.thread), fromKey(last.ns));
   return database.all<Row>(
-    `SELECT ${COLUMNS} FROM checkpoints WHERE ${conditions.join(" AND ")} ORDER BY id DESC, thread DESC, ns DESC LIMIT ?`,
+    `${ROWS} WHERE ${conditions.join(" AND ")} ORDER BY c.id DESC, t.id DESC, c.ns DESC LIMIT ?`,
     [...parameters, LIST_ROWS],
   );
 }
@@ -114,11 +112,11 @@ function tupleOf(database: Database, row: Row, namesTenant: boolean): Checkpoint
   const configOf = (checkpointId: string): RunnableConfig => ({
     configurable: { ...(namesTenant && { tenant }), thread_id: thread, checkpoint_ns: ns, checkpoint_id: checkpointId },
   });
-  const blob = (ref: string): string => readBlob(database, { tenant, thread }, ref);
+  const blob = (ref: string): string => readBlob(database, row, ref);
   const writesOf = (checkpointId: string): CheckpointPendingWrite[] =>
     database
-      .all<{ taskId: string; channel: string; value: string | null; ref: string | null }>(WRITES, [thread, tenant, ns, checkpointId])
-      .map(({ taskId, channel, value, ref }) => [fromKey(taskId), fromKey(channel), decode(value ?? blob(ref ?? ""))]);
+      .all<{ taskId: string; doc: string }>(WRITES, [row.number, ns, checkpointId])
+      .flatMap(({ taskId, doc }) => taskWritesOf(fromKey(taskId), doc, blob));
 
   const checkpoint = checkpointOf(row.doc, blob);
   if (checkpoint.v < SENDS_INSIDE_SINCE && parentId !== undefined) takeSends(checkpoint, writesOf(parentId));
@@ -138,8 +136,8 @@ function takeSends(checkpoint: Checkpoint, parentWrites: CheckpointPendingWrite[
   checkpoint.channel_versions[TASKS] = versions.length > 0 ? maxChannelVersion(...versions) : 1;
 }
 
-function readBlob(database: Database, { tenant, thread }: ThreadKey, ref: string): string {
-  const row = database.get<{ value: string }>("SELECT value FROM checkpoint_blobs WHERE thread = ? AND tenant = ? AND ref = ?", [thread, tenant, ref]);
+function readBlob(database: Database, { number, thread }: Row, ref: string): string {
+  const row = database.get<{ value: string }>("SELECT value FROM checkpoint_blobs WHERE thread = ? AND ref = ?", [number, ref]);
   if (!row) throw new SignalboxError("INTERNAL", `The stored value ${ref} of the thread "${thread}" is missing.`);
   return row.value;
 }

@@ -18,7 +18,7 @@ export function sqliteEvents({ read }: Connection, changes: Changes): EventStore
     watch: (tenant, id, onChange) => changes.watchEvents({ tenant, id }, onChange),
     values: (tenant, id, refs) =>
       read((database) => {
-        const rows = refs.map((ref) => [ref, database.get<Doc>("SELECT doc FROM execution_values WHERE tenant = ? AND execution_id = ? AND ref = ?", [tenant, id, ref])] as const);
+        const rows = refs.map((ref) => [ref, database.get<Doc>(VALUE, [tenant, id, ref])] as const);
         return new Map(rows.flatMap(([ref, row]) => (row ? [[ref, JSON.parse(row.doc) as Json]] : [])));
       }),
   };
@@ -28,12 +28,14 @@ interface Doc {
   doc: string;
 }
 
+const NUMBER = "(SELECT number FROM executions WHERE tenant = ?1 AND id = ?2)";
 /** Pages from the one that holds the next event on. */
 const AFTER = /* sql */ `
-  SELECT doc FROM event_pages WHERE tenant = ?1 AND execution_id = ?2 AND first_seq >= coalesce(
-    (SELECT max(first_seq) FROM event_pages WHERE tenant = ?1 AND execution_id = ?2 AND first_seq <= ?3 + 1), 0)
+  SELECT doc FROM event_pages WHERE execution = ${NUMBER} AND first_seq >= coalesce(
+    (SELECT max(first_seq) FROM event_pages WHERE execution = ${NUMBER} AND first_seq <= ?3 + 1), 0)
   ORDER BY first_seq LIMIT ?4`;
-const BEFORE = "SELECT doc FROM event_pages WHERE tenant = ? AND execution_id = ? AND first_seq < ? ORDER BY first_seq DESC LIMIT ?";
+const BEFORE = `SELECT doc FROM event_pages WHERE execution = ${NUMBER} AND first_seq < ?3 ORDER BY first_seq DESC LIMIT ?4`;
+const VALUE = `SELECT doc FROM execution_values WHERE execution = ${NUMBER} AND ref = ?3`;
 
 function readAfter(database: Database, tenant: string, id: string, afterSeq: number, limit: number): ExecutionEvent[] {
   // Every page holds an event, the first one perhaps none that is asked for.

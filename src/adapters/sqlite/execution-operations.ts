@@ -22,7 +22,6 @@ export interface ExecutionRow {
 
 export interface EventPage {
   firstSeq: number;
-  lastSeq: number;
   /** The events as a JSON array. */
   doc: string;
 }
@@ -55,11 +54,11 @@ const INSERT = /* sql */ `
 /** The new execution's event page number, or the document that was there already. */
 export function createExecution(database: Database, { row, page }: { row: ExecutionRow; page: EventPage | null }): { page: number | null } | { found: string } {
   const { tenant, id, idempotencyKey } = row;
-  const { changes } = database.run(INSERT, [
+  const { changes, lastInsertRowid } = database.run(INSERT, [
     tenant, id, row.workflowId, row.status, row.createdAt, idempotencyKey,
     row.epoch, row.lastSeq, row.owner, row.leaseUntil, row.wakeAt, row.durationMs, row.doc,
   ]);
-  if (changes === 1) return { page: page && insertPage(database, row, page) };
+  if (changes === 1) return { page: page && insertPage(database, lastInsertRowid, page) };
   const found =
     database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND idempotency_key = ?", [tenant, idempotencyKey]) ??
     database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND id = ?", [tenant, id]);
@@ -68,6 +67,7 @@ export function createExecution(database: Database, { row, page }: { row: Execut
 }
 
 interface Stored {
+  number: number;
   epoch: number;
   lastSeq: number;
   status: string;
@@ -81,7 +81,7 @@ export function commitExecution(database: Database, commit: CommitRows): number 
   const { guard, row, page } = commit;
   const { tenant, id } = row;
   const stored = database.get<Stored>(
-    'SELECT epoch, last_seq "lastSeq", status, owner, lease_until "leaseUntil", wake_at "wakeAt" FROM executions WHERE tenant = ? AND id = ?',
+    'SELECT number, epoch, last_seq "lastSeq", status, owner, lease_until "leaseUntil", wake_at "wakeAt" FROM executions WHERE tenant = ? AND id = ?',
     [tenant, id],
   );
   if (stored?.epoch !== guard.epoch || stored.lastSeq !== guard.lastSeq) {
@@ -89,12 +89,12 @@ export function commitExecution(database: Database, commit: CommitRows): number 
     throw new SignalboxError("LEASE_LOST", undefined, { details: { executionId: id, epoch: stored?.epoch ?? null, lastSeq: stored?.lastSeq ?? null } });
   }
   updateExecution(database, stored, row);
-  writeParts(database, commit);
-  return page && insertPage(database, row, page);
+  writeParts(database, stored.number, commit);
+  return page && insertPage(database, stored.number, page);
 }
 
 /** What goes with the document in one commit. */
-function writeParts(database: Database, commit: CommitRows): void {
+function writeParts(database: Database, execution: number, commit: CommitRows): void {
   const { tenant, id } = commit.row;
   if (commit.checkpoints) putCheckpoints(database, commit.checkpoints);
   for (const decision of commit.decisions) insertDecision(database, tenant, decision);
@@ -104,14 +104,14 @@ function writeParts(database: Database, commit: CommitRows): void {
     database.run("DELETE FROM inbox WHERE tenant = ? AND execution_id = ? AND id = ?", [tenant, id, messageId]);
   }
   for (const { ref, doc } of commit.values) {
-    database.run("INSERT INTO execution_values (tenant, execution_id, ref, doc) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [tenant, id, ref, doc]);
+    database.run("INSERT INTO execution_values (execution, ref, doc) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [execution, ref, doc]);
   }
 }
 
 /** The very same document is there: an answer was lost on its way, and the sender asks again. */
 function isApplied(database: Database, stored: Stored, row: ExecutionRow): boolean {
   if (stored.epoch !== row.epoch || stored.lastSeq !== row.lastSeq || stored.owner !== row.owner) return false;
-  return database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND id = ?", [row.tenant, row.id])?.doc === row.doc;
+  return database.get<{ doc: string }>("SELECT doc FROM executions WHERE number = ?", [stored.number])?.doc === row.doc;
 }
 
 /** Sets only what changed: SQLite rewrites the index entries of every column that is named, changed or not. */
@@ -129,12 +129,11 @@ function updateExecution(database: Database, stored: Stored, row: ExecutionRow):
   if (stored.owner !== row.owner) set("owner", row.owner);
   if (stored.leaseUntil !== row.leaseUntil) set("lease_until", row.leaseUntil);
   if (stored.wakeAt !== row.wakeAt) set("wake_at", row.wakeAt);
-  database.run(`UPDATE executions SET ${names.join(", ")} WHERE tenant = ? AND id = ?`, [...values, row.tenant, row.id]);
+  database.run(`UPDATE executions SET ${names.join(", ")} WHERE number = ?`, [...values, stored.number]);
 }
 
-function insertPage(database: Database, { tenant, id }: ExecutionRow, { firstSeq, lastSeq, doc }: EventPage): number {
-  return database.run("INSERT INTO event_pages (tenant, execution_id, first_seq, last_seq, doc) VALUES (?, ?, ?, ?, ?)", [tenant, id, firstSeq, lastSeq, doc])
-    .lastInsertRowid;
+function insertPage(database: Database, execution: number, { firstSeq, doc }: EventPage): number {
+  return database.run("INSERT INTO event_pages (execution, first_seq, doc) VALUES (?, ?, ?)", [execution, firstSeq, doc]).lastInsertRowid;
 }
 
 function insertDecision(database: Database, tenant: string, { id, executionId, workflowId, stepId, at, doc }: DecisionRow): void {

@@ -23,8 +23,8 @@ function durationOf({ status, startedAt, endedAt }: Execution): number | null {
 
 /** The events of one commit as one row. */
 export function pageOf(events: readonly ExecutionEvent[]): EventPage | null {
-  const [first, last] = [events[0], events.at(-1)];
-  return first && last ? { firstSeq: first.seq, lastSeq: last.seq, doc: JSON.stringify(events) } : null;
+  const [first] = events;
+  return first ? { firstSeq: first.seq, doc: JSON.stringify(events) } : null;
 }
 
 export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows | null): CommitRows {

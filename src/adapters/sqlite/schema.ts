@@ -3,7 +3,8 @@ export const SCHEMA_VERSION = 1;
 
 /**
  * What brings a file from version n to n + 1. Documents are JSON text; only what is searched by has a column. Rows grow at the end
- * of their table (plain rowid tables), so that a commit over many executions touches few pages; the indexes hold short keys.
+ * of their table, and what a running execution writes is found by numbers, not by ids: executions that run together have numbers
+ * that lie together, so that a commit over a hundred of them touches 2 pages each instead of 6 (9 KB written instead of 50).
  */
 export const MIGRATIONS: readonly string[] = [
   /* sql */ `
@@ -19,7 +20,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX workflow_version_ids ON workflow_versions (tenant, id, version);
 
   CREATE TABLE executions (
-    tenant TEXT NOT NULL, id TEXT NOT NULL, workflow_id TEXT NOT NULL, status TEXT NOT NULL, created_at TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, workflow_id TEXT NOT NULL, status TEXT NOT NULL, created_at TEXT NOT NULL,
     idempotency_key TEXT, epoch INTEGER NOT NULL, last_seq INTEGER NOT NULL, owner TEXT, lease_until INTEGER, wake_at INTEGER,
     duration_ms INTEGER, doc TEXT NOT NULL
   ) STRICT;
@@ -30,7 +31,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX executions_by_status ON executions (tenant, status, created_at, id);
   CREATE INDEX executions_by_workflow_status ON executions (tenant, workflow_id, status, created_at, id);
   CREATE INDEX executions_due ON executions (wake_at) WHERE wake_at IS NOT NULL;
-  CREATE INDEX executions_owned ON executions (owner, lease_until) WHERE owner IS NOT NULL;
+  CREATE INDEX executions_owned ON executions (owner) WHERE owner IS NOT NULL;
 
   -- Counted as they change: counting on demand would read every execution of a workflow.
   CREATE TABLE execution_counts (
@@ -50,13 +51,12 @@ export const MIGRATIONS: readonly string[] = [
 
   -- One row per commit. AUTOINCREMENT: other processes read what is new by it, so a number must never come twice.
   CREATE TABLE event_pages (
-    page INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, execution_id TEXT NOT NULL, first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL, doc TEXT NOT NULL
+    page INTEGER PRIMARY KEY AUTOINCREMENT, execution INTEGER NOT NULL, first_seq INTEGER NOT NULL, doc TEXT NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX event_page_ids ON event_pages (tenant, execution_id, first_seq);
+  CREATE UNIQUE INDEX event_page_ids ON event_pages (execution, first_seq);
 
-  CREATE TABLE execution_values (tenant TEXT NOT NULL, execution_id TEXT NOT NULL, ref TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
-  CREATE UNIQUE INDEX execution_value_ids ON execution_values (tenant, execution_id, ref);
+  CREATE TABLE execution_values (execution INTEGER NOT NULL, ref TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
+  CREATE UNIQUE INDEX execution_value_ids ON execution_values (execution, ref);
 
   CREATE TABLE inbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, execution_id TEXT NOT NULL, id TEXT NOT NULL,
@@ -85,20 +85,22 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX decisions_by_workflow ON decisions (tenant, workflow_id, at, id);
 
   -- The tenant is '' for threads that are no execution.
-  CREATE TABLE checkpoints (
-    tenant TEXT NOT NULL, thread TEXT NOT NULL, ns TEXT NOT NULL, id TEXT NOT NULL, parent_id TEXT, doc TEXT NOT NULL,
-    metadata TEXT NOT NULL
-  ) STRICT;
-  CREATE UNIQUE INDEX checkpoint_ids ON checkpoints (thread, tenant, ns, id);
+  CREATE TABLE threads (number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL) STRICT;
+  CREATE UNIQUE INDEX thread_ids ON threads (id, tenant);
 
-  CREATE TABLE checkpoint_writes (
-    tenant TEXT NOT NULL, thread TEXT NOT NULL, ns TEXT NOT NULL, checkpoint_id TEXT NOT NULL, task_id TEXT NOT NULL,
-    idx INTEGER NOT NULL, channel TEXT NOT NULL, value TEXT, ref TEXT
+  CREATE TABLE checkpoints (
+    thread INTEGER NOT NULL, ns TEXT NOT NULL, id TEXT NOT NULL, parent_id TEXT, doc TEXT NOT NULL, metadata TEXT NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX checkpoint_write_ids ON checkpoint_writes (thread, tenant, ns, checkpoint_id, task_id, idx);
+  CREATE UNIQUE INDEX checkpoint_ids ON checkpoints (thread, ns, id);
+
+  -- All writes of one task in one row.
+  CREATE TABLE checkpoint_writes (
+    thread INTEGER NOT NULL, ns TEXT NOT NULL, checkpoint_id TEXT NOT NULL, task_id TEXT NOT NULL, doc TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX checkpoint_write_ids ON checkpoint_writes (thread, ns, checkpoint_id, task_id);
 
   -- Large values under the digest of their text: channel versions name different values in different forks.
-  CREATE TABLE checkpoint_blobs (tenant TEXT NOT NULL, thread TEXT NOT NULL, ref TEXT NOT NULL, value TEXT NOT NULL) STRICT;
-  CREATE UNIQUE INDEX checkpoint_blob_ids ON checkpoint_blobs (thread, tenant, ref);
+  CREATE TABLE checkpoint_blobs (thread INTEGER NOT NULL, ref TEXT NOT NULL, value TEXT NOT NULL) STRICT;
+  CREATE UNIQUE INDEX checkpoint_blob_ids ON checkpoint_blobs (thread, ref);
   `,
 ];
