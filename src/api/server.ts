@@ -18,6 +18,7 @@ import { acceptJson } from "./rest/body.ts";
 import { sendProblem } from "./rest/errors.ts";
 import { refuseOthers, registerRoutes } from "./rest/routes.ts";
 
+const CLOSE_IDLE_EVERY_MS = 50;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 export interface ServerOptions extends Services {
@@ -122,14 +123,24 @@ function cutOffLate(
     connections.add(socket);
     socket.once("close", () => connections.delete(socket));
   });
-  let stop = () => {};
+  let stops: (() => void)[] = [];
+  /** Connections that become idle while closing would stay open for the keep-alive time. */
+  function closeIdle(): void {
+    app.server.closeIdleConnections();
+    stops[1] = clock.after(CLOSE_IDLE_EVERY_MS, closeIdle);
+  }
   app.addHook("preClose", async () => {
     closing.abort();
-    stop = clock.after(closeMs, () => {
-      for (const socket of connections) socket.destroy();
-    });
+    stops = [
+      clock.after(closeMs, () => {
+        for (const socket of connections) socket.destroy();
+      }),
+    ];
+    closeIdle();
   });
-  app.addHook("onClose", async () => stop());
+  app.addHook("onClose", async () => {
+    for (const stop of stops) stop();
+  });
 }
 
 function once<T>(make: () => T): () => T {

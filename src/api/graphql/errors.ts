@@ -12,7 +12,7 @@ export function toGraphQLError(error: SignalboxError): GraphQLError {
 /** Errors of a document that was refused before it ran. */
 export function refused(errors: readonly GraphQLError[]): GraphQLFormattedError[] {
   return errors.map((error) => {
-    if (error.originalError instanceof SignalboxError) return error.toJSON();
+    if (isCoded(error)) return error.toJSON();
     const issue: Issue = { code: "GRAPHQL", pointer: pointerOf(error.message), message: error.message };
     const coded = toGraphQLError(new SignalboxError("INVALID_INPUT", error.message, { issues: [issue] })).toJSON();
     return { ...coded, ...(error.locations && { locations: error.locations }) };
@@ -22,10 +22,15 @@ export function refused(errors: readonly GraphQLError[]): GraphQLFormattedError[
 /** Errors of a run: ours pass, what the engine itself says (a null that must not be) is hidden like any unexpected error. */
 export function formatted(errors: readonly GraphQLError[]): GraphQLFormattedError[] {
   return errors.map((error) => {
-    if (typeof error.extensions["code"] === "string" && error.extensions["code"] in ERRORS) return error.toJSON();
+    if (isCoded(error)) return error.toJSON();
     const hidden = toGraphQLError(new SignalboxError("INTERNAL")).toJSON();
     return { ...hidden, ...(error.path && { path: error.path }), ...(error.locations && { locations: error.locations }) };
   });
+}
+
+/** Whether it was one of ours, before libraries wrapped it: they carry `extensions` along. */
+function isCoded({ extensions: { code } }: GraphQLError): boolean {
+  return typeof code === "string" && Object.hasOwn(ERRORS, code);
 }
 
 /** GraphQL tells the place of a wrong variable inside its message: `at "input.steps[0].id"`. */

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import type { WebSocket, WebsocketHandler } from "@fastify/websocket";
-import { getOperationAST, GraphQLError, parse, validate, type ExecutionArgs, type GraphQLFormattedError } from "graphql";
+import { getOperationAST, GraphQLError, parse, validate, type ExecutionArgs, type FormattedExecutionResult } from "graphql";
 import { makeServer, type SubscribePayload } from "graphql-ws";
 import { SignalboxError } from "../../errors.ts";
 import { hasRoom, socketOutlet, type LiveLimits } from "../live/outlet.ts";
@@ -44,8 +44,12 @@ export function createGraphQLSocket({
       }
     },
     onError: (_context, _id, _payload, errors) => refused(errors),
-    onNext: (_context, _id, _payload, _args, result) =>
-      (result.errors ? { ...result, errors: formatted(result.errors) } : undefined) as { errors?: GraphQLFormattedError[] } | undefined,
+    onNext: (_context, _id, _payload, _args, result) => {
+      if (!result.errors) return undefined;
+      // Without `data` it never ran: what is wrong is the request.
+      const errors = "data" in result ? formatted(result.errors) : refused(result.errors);
+      return { ...result, errors } as FormattedExecutionResult; // which is what formatting makes of a result
+    },
   });
 
   function prepare({ query, variables, operationName }: SubscribePayload, extra: SocketExtra): ExecutionArgs | readonly GraphQLError[] {
