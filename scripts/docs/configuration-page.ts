@@ -54,7 +54,7 @@ function rangeOf(minimum: number | undefined, maximum: number | undefined): stri
 }
 
 function defaultOf({ default: value }: Property): string {
-  return value === undefined ? "" : `\`${String(value)}\``;
+  return value === undefined ? "" : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
 }
 
 function exampleOfProblem(): string {
