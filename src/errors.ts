@@ -27,6 +27,7 @@ export const ERRORS = {
   WAIT_EXPIRED: { status: 504, retryable: false, title: "A wait ran out of time and no route leads on" },
   MAX_STEPS_EXCEEDED: { status: 422, retryable: false, title: "The execution took more steps than its limit" },
   MAX_VISITS_EXCEEDED: { status: 422, retryable: false, title: "A step was entered more often than its limit" },
+  LOOP_LIMIT_EXCEEDED: { status: 422, retryable: false, title: "A loop ran more rounds than its limit" },
   MAX_DURATION_EXCEEDED: { status: 422, retryable: false, title: "The execution ran longer than its limit" },
   BUDGET_EXCEEDED: { status: 422, retryable: false, title: "The model budget is used up" },
   DECISION_FAILED: { status: 502, retryable: false, title: "The decision maker found no allowed choice" },

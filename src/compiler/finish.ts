@@ -1,7 +1,7 @@
 import type { Scope } from "../definition/expression.ts";
 import type { ExecutionError } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
-import type { Outcome } from "../definition/step.ts";
+import type { ErrorPolicy, Outcome } from "../definition/step.ts";
 import { SignalboxError, toSignalboxError, type ErrorCode } from "../errors.ts";
 import { stepEvent } from "./events.ts";
 import { SECRET } from "./context.ts";
@@ -15,6 +15,10 @@ import { recordVisit, type Work } from "./work.ts";
 /** Errors that end the execution whatever its policies say: handling them would be a step more. */
 const FATAL: ReadonlySet<ErrorCode> = new Set(["MAX_STEPS_EXCEEDED", "MAX_DURATION_EXCEEDED"]);
 
+export function isFatal({ code }: ExecutionError): boolean {
+  return FATAL.has(code as ErrorCode);
+}
+
 /** A finished visit: the work with it and where to go. `handled`: it failed, and a route or policy took care. */
 export interface Finished {
   work: Work;
@@ -27,7 +31,7 @@ export interface Failed {
 }
 
 /** Maps the outputs, picks the way out and records the visit, or says that the execution fails here. */
-export async function finishVisit(visit: Visit, work: Work, end: Exclude<VisitEnd, { kind: "wait" }>): Promise<Finished | Failed> {
+export async function finishVisit(visit: Visit, work: Work, end: Exclude<VisitEnd, { kind: "wait" | "split" }>): Promise<Finished | Failed> {
   if (end.kind === "failed") return await handleFailure(visit, work, end.error);
   try {
     return await complete(visit, work, end);
@@ -70,7 +74,7 @@ async function handleFailure(visit: Visit, work: Work, error: SignalboxError): P
   try {
     const route = firstRoute(visit.plan, scope, outcome);
     if (route) return await handled(visit, work, failure, { handled: "route", outcome, next: route.to, output: null });
-    const policy = visit.plan.step.onError ?? visit.workflow.definition.onError;
+    const policy = visit.plan.step.onError ?? workflowPolicy(visit);
     if (policy?.action === "pause") return fail(failure, true);
     if (policy?.action === "goto" && policy.goto !== undefined) {
       return await handled(visit, work, failure, { handled: "goto", outcome, next: policy.goto, output: null });
@@ -105,6 +109,12 @@ async function handled(
     }),
   );
   return { work: recorded, next: how.next, handled: true };
+}
+
+/** Inside a region the region comes before the workflow; what nobody there takes care of is paused where it is, if that is the policy. */
+function workflowPolicy({ workflow, place }: Visit): ErrorPolicy | undefined {
+  const policy = workflow.definition.onError;
+  return place.branch === null || policy?.action === "pause" ? policy : undefined;
 }
 
 function chooseNext(visit: Visit, scope: Scope, end: Extract<VisitEnd, { kind: "done" }>): string | null {

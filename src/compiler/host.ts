@@ -5,7 +5,7 @@ import type { Execution, ExecutionError } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
 import type { Wait } from "../definition/wait.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { WaitRequest } from "../steps/step.ts";
+import type { RegionResult, WaitRequest } from "../steps/step.ts";
 
 /** Where in an execution something happens. */
 export interface StepPlace {
@@ -33,6 +33,18 @@ export interface Staged {
   values: { ref: string; value: Json }[];
   /** Set when the workflow ended with this task. */
   end?: { output: Json } | undefined;
+  /** Set when this task was a region. */
+  region?: { group: string; name: string; status: RegionResult["status"] } | undefined;
+  /** Groups whose step goes on, or begins again with the regions of `again` not ended. */
+  closedGroups?: { key: string; again: readonly string[] }[] | undefined;
+}
+
+/** What decides when the regions of a visit are enough. */
+export interface GroupRules {
+  quorum: number;
+  failFast: boolean;
+  /** Region paths by name, to withdraw what their steps wait for. */
+  branches: Record<string, string>;
 }
 
 /** A place that goes on later: because of a wait, a long back-off, or never unless somebody retries. */
@@ -62,6 +74,13 @@ export interface StepHost {
   /** Makes events durable before anything else happens (retry records). */
   record(events: TimedDraft[]): Promise<void>;
   stage(taskId: string, staged: Staged): void;
+  /**
+   * Aborted once enough regions of the group ended, or one failed fast: the others end as cancelled. Made by the first caller with
+   * rules; who ended is part of the record, so a restart knows it.
+   */
+  groupSignal(key: string, rules?: GroupRules): AbortSignal | undefined;
+  /** Ids of the waits inside a region. */
+  waitsWithin(branch: string): string[];
   /** Registers what the place is parked on; the node then interrupts. */
   park(place: StepPlace, parking: Parking, interruptId: string): void;
   /** Large values by reference. */

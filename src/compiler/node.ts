@@ -1,12 +1,14 @@
-import { randomUUID } from "node:crypto";
-import { Command, END, interrupt, isGraphInterrupt, type LangGraphRunnableConfig } from "@langchain/langgraph";
+import { Command, END, isGraphBubbleUp, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import { SignalboxError } from "../errors.ts";
-import { finishVisit, type Finished } from "./finish.ts";
-import type { Parking, StepHost, StepPlace } from "./host.ts";
+import { finishVisit, isFatal, type Failed, type Finished } from "./finish.ts";
+import type { StepHost } from "./host.ts";
+import { openVisit } from "./open-visit.ts";
+import { park, parkedState, suspend } from "./park.ts";
 import type { StepPlan, WorkflowPlan } from "./plan.ts";
-import { createScope } from "./scope.ts";
+import { endOfRegion, failedRegion, type RegionSetup } from "./region-end.ts";
+import { splitUpdate } from "./split.ts";
 import type { GraphState } from "./state.ts";
-import { runVisit, type ParkedState, type Visit } from "./visit.ts";
+import { runVisit, type Visit } from "./visit.ts";
 import { createWork, type Work } from "./work.ts";
 
 /** Steps one node runs at most before it commits; bounds what a crash repeats and how long others wait for the event loop. */
@@ -14,11 +16,18 @@ const MAX_STRETCH = 32;
 
 export interface NodeSetup {
   workflow: WorkflowPlan;
-  /** Region path, null at the root. */
-  branch: string | null;
-  /** The step a region ends before; null at the root. */
-  end: string | null;
+  /** Null at the root. */
+  region: RegionSetup | null;
   hostOf(threadId: string): StepHost;
+}
+
+/** What a node run knows beside the state. */
+export interface NodeRun {
+  setup: NodeSetup;
+  host: StepHost;
+  taskId: string;
+  /** Aborted when a group this region belongs to has enough. */
+  regionSignal: AbortSignal | undefined;
 }
 
 /**
@@ -27,41 +36,71 @@ export interface NodeSetup {
  */
 export function createNode(setup: NodeSetup, first: StepPlan) {
   return async (state: GraphState, config: LangGraphRunnableConfig): Promise<Command> => {
-    const host = setup.hostOf(String(config.configurable?.["thread_id"]));
-    const taskId = config.executionInfo?.taskId;
-    if (taskId === undefined) throw new SignalboxError("INTERNAL", "LangGraph gave the node no task id.");
-    let done = await runFirst(setup, host, first, createWork(state));
-    for (let steps = 1; steps < MAX_STRETCH && done.next !== null && done.next !== setup.end; steps++) {
-      const follower = setup.workflow.steps.get(done.next);
-      if (!follower?.type.pure || follower.type.regions) break;
-      const after = await runFollower(setup, host, follower, done.work);
-      if (!after) break;
-      done = after;
+    const run = openRun(setup, state, config);
+    const work = createWork(state, setup.workflow.definition.variables);
+    try {
+      const visit = await openVisit(run, first, work);
+      if (visit.wait && visit.wait.answer === null) return suspend(() => {});
+      const end = await runVisit(visit);
+      if (end.kind === "wait") return park(visit, { wait: { ...end.request, state: parkedState(end.request.state) }, staged: visit.staged });
+      if (end.kind === "split") return enterRegions(run, visit, splitUpdate(visit, work, end.split));
+      const finished = await finishVisit(visit, work, end);
+      if ("failure" in finished) return await leaveFailed(run, visit, work, finished);
+      if (visit.wait) finished.work.staged.closedWaits.push(visit.wait.id);
+      return await leave(run, finished);
+    } catch (thrown) {
+      return cancelledOr(run, work, thrown);
     }
-    host.stage(taskId, done.work.staged);
-    return new Command({ update: done.work.update, goto: done.next === null || done.next === setup.end ? END : done.next });
   };
 }
 
-async function runFirst(setup: NodeSetup, host: StepHost, plan: StepPlan, work: Work): Promise<Finished> {
-  const visit = await openVisit(setup, host, plan, work);
-  if (visit.wait && visit.wait.answer === null) return suspend(() => {});
-  const end = await runVisit(visit);
-  if (end.kind === "wait") {
-    return park(visit, { waitId: randomUUID(), wait: { ...end.request, state: parkedState(end.request.state) }, staged: visit.staged });
+export function openRun(setup: NodeSetup, state: GraphState, config: LangGraphRunnableConfig): NodeRun {
+  const host = setup.hostOf(String(config.configurable?.["thread_id"]));
+  const taskId = config.executionInfo?.taskId;
+  if (taskId === undefined) throw new SignalboxError("INTERNAL", "LangGraph gave the node no task id.");
+  const signals = (state._entry?.groups ?? []).flatMap((key) => host.groupSignal(key) ?? []);
+  return { setup, host, taskId, regionSignal: signals.length > 0 ? AbortSignal.any(signals) : undefined };
+}
+
+/** On from a finished visit: pure steps in the same superstep, then the next node, the next round, or the end of the region. */
+export async function leave(run: NodeRun, finished: Finished): Promise<Command> {
+  const { setup, host, taskId } = run;
+  let done = finished;
+  for (let steps = 1; steps < MAX_STRETCH; steps++) {
+    if (isEnd(setup, done.next) && setup.region?.isLane) done = await endOfRegion(run, done.work, null);
+    if (isEnd(setup, done.next)) break;
+    const follower = setup.workflow.steps.get(done.next ?? "");
+    if (!follower?.type.pure || follower.type.regions) break;
+    const after = await runFollower(run, follower, done.work);
+    if (!after) break;
+    done = after;
   }
-  const finished = await finishVisit(visit, work, end);
-  if ("failure" in finished) {
-    const wait = { kind: "failure" as const, dueAt: null, state: null };
-    return park(visit, { waitId: randomUUID(), wait, staged: visit.staged, failure: finished.failure });
+  if (isEnd(setup, done.next) && setup.region && !setup.region.isLane) done = await endOfRegion(run, done.work, null);
+  host.stage(taskId, done.work.staged);
+  return new Command({ update: done.work.update, goto: isEnd(setup, done.next) ? END : (done.next ?? END) });
+}
+
+/** A step failed and nothing of its own took care: the region does, or the execution fails here and can be retried here. */
+export async function leaveFailed(run: NodeRun, visit: Visit, work: Work, { failure }: Failed): Promise<Command> {
+  const { setup } = run;
+  if (setup.region?.absorbsErrors && !isFatal(failure.error)) {
+    const failed = await endOfRegion(run, failedRegion(visit, work, failure.error), failure.error);
+    if (visit.wait) failed.work.staged.closedWaits.push(visit.wait.id);
+    return await leave(run, failed);
   }
-  if (visit.wait) finished.work.staged.closedWaits.push(visit.wait.id);
-  return finished;
+  return park(visit, { wait: { kind: "failure", dueAt: null, state: null }, staged: visit.staged, failure });
+}
+
+function enterRegions(run: NodeRun, visit: Visit, work: Work): Command {
+  if (visit.wait) work.staged.closedWaits.push(visit.wait.id);
+  run.host.stage(run.taskId, work.staged);
+  return new Command({ update: work.update, goto: visit.plan.regions.map(({ node }) => node) });
 }
 
 /** A pure step after another one. Whatever goes wrong is forgotten here and happens again when the step is its own node. */
-async function runFollower(setup: NodeSetup, host: StepHost, plan: StepPlan, work: Work): Promise<Finished | undefined> {
-  const visit = await openVisit(setup, host, plan, { ...work, staged: { ...work.staged, events: [...work.staged.events], values: [...work.staged.values] } });
+async function runFollower(run: NodeRun, plan: StepPlan, work: Work): Promise<Finished | undefined> {
+  const staged = { ...work.staged, events: [...work.staged.events], values: [...work.staged.values] };
+  const visit = await openVisit(run, plan, { ...work, staged });
   if (visit.wait) return undefined;
   const end = await runVisit(visit);
   if (end.kind !== "done") return undefined;
@@ -69,46 +108,16 @@ async function runFollower(setup: NodeSetup, host: StepHost, plan: StepPlan, wor
   return "failure" in finished || finished.handled ? undefined : finished;
 }
 
-async function openVisit(setup: NodeSetup, host: StepHost, plan: StepPlan, work: Work): Promise<Visit> {
-  const { branch } = setup;
-  const stepId = plan.step.id;
-  const path = branch === null ? stepId : `${branch}/${stepId}`;
-  const number = (work.state._steps[stepId]?.n ?? 0) + 1;
-  const wait = host.waitAt(path, number);
-  const attempt = host.attemptsAt(path, number) + 1;
-  const place: StepPlace = { stepId, branch, path, visit: number, attempt: wait ? attemptAfter(wait) : attempt };
-  if (!wait) work.staged.steps += 1;
-  const fresh = new Map(work.staged.values.map(({ ref, value }) => [ref, value]));
-  return { workflow: setup.workflow, plan, host, scope: await createScope(host, work.state, plan.reads, fresh), place, wait, staged: work.staged };
+function isEnd({ region }: NodeSetup, next: string | null): boolean {
+  return next === null || next === region?.end;
 }
 
-/** Coming back to a wait of the step's own continues its attempt; a back-off or a retry by hand begins a new one. */
-function attemptAfter(wait: { kind: string; state: unknown; attempt: number }): number {
-  const isRetry = wait.kind === "failure" || (wait.state !== null && typeof wait.state === "object" && Object.hasOwn(wait.state, "retry"));
-  return isRetry ? wait.attempt + 1 : wait.attempt;
+/** A region whose group has enough ends here, whatever its step was doing. */
+function cancelledOr(run: NodeRun, work: Work, thrown: unknown): Command {
+  if (isGraphBubbleUp(thrown) || run.host.signal.aborted || !run.regionSignal?.aborted) throw thrown;
+  const { region } = run.setup;
+  const staged = { ...work.staged, closedWaits: region ? run.host.waitsWithin(region.branch) : [] };
+  run.host.stage(run.taskId, staged);
+  return new Command({ update: { _ctl: { $end: { status: "cancelled", last: null, error: null } } }, goto: END });
 }
 
-function parkedState(state: Parking["wait"]["state"]): Parking["wait"]["state"] {
-  const isRetry = state !== null && typeof state === "object" && !Array.isArray(state) && state["retry"] === true;
-  return (isRetry ? { retry: true } : { step: state }) satisfies ParkedState;
-}
-
-function park(visit: Visit, parking: Parking): never {
-  return suspend((interruptId) => visit.host.park(visit.place, parking, interruptId));
-}
-
-/**
- * Interrupts the node. `interrupt()` first hands back every answer of earlier interrupts of this task, in order; what they said is
- * in our own waits, so it is called until it throws.
- */
-function suspend(register: (interruptId: string) => void): never {
-  for (;;) {
-    try {
-      interrupt({ parked: true });
-    } catch (thrown) {
-      const id = isGraphInterrupt(thrown) ? thrown.interrupts[0]?.id : undefined;
-      if (id !== undefined) register(id);
-      throw thrown;
-    }
-  }
-}

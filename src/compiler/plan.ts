@@ -14,6 +14,15 @@ export interface PlannedRoute {
   when: Expression | undefined;
 }
 
+export interface PlannedRegion {
+  name: string;
+  index: number;
+  start: string;
+  end: string | null;
+  /** Name of its node in the graph around it. */
+  node: string;
+}
+
 /** A step with everything parsed that can be parsed before an execution exists. */
 export interface StepPlan {
   step: Step;
@@ -27,6 +36,10 @@ export interface StepPlan {
   conditions: Expression[];
   routes: PlannedRoute[];
   timeoutMs: number | undefined;
+  /** Regions the step splits into; each is a node around a subgraph of its own. */
+  regions: PlannedRegion[];
+  /** The node where they come together. */
+  gatherNode: string;
   /** Steps whose outputs any expression of this step reads: only these enter its scope. */
   reads: ReadonlySet<string>;
 }
@@ -80,6 +93,8 @@ function planStep(step: Step, stepTypes: StepTypes, stepIds: readonly string[]):
     output,
     conditions,
     routes,
+    regions: (type.regions?.(step.config) ?? []).map((region, index) => ({ ...region, index, node: `${step.id}/${region.name}` })),
+    gatherNode: `${step.id}/=`,
     timeoutMs: step.timeout === undefined ? undefined : durationMs(step.timeout),
     reads: new Set(type.readsAllSteps ? stepIds : expressions.flatMap((expression) => [...expression.stepIds])),
   };

@@ -8,6 +8,8 @@ import type { GraphState, Slot } from "./state.ts";
 
 /** Values larger than this travel by reference: every checkpoint would carry them again. 8 KiB, `langgraph.md` §4. */
 export const INLINE_BYTES = 8 * 1_024;
+/** Where a lane keeps the number of its present round. */
+export const ROUND = "$round";
 /** Largest single output. */
 export const MAX_VALUE_BYTES = 4 * 1_024 * 1_024;
 
@@ -26,7 +28,8 @@ export async function createScope(
     const step = state._steps[id];
     if (step) slots.set(id, step.o);
   }
-  const refs = [...slots.values(), ...Object.values(state._vars)].flatMap((slot) => ("r" in slot && !fresh.has(slot.r) ? [slot.r] : []));
+  const region = regionNames(state);
+  const refs = [...slots.values(), ...Object.values(state._vars), ...(region.from ? [region.from] : [])].flatMap((slot) => ("r" in slot && !fresh.has(slot.r) ? [slot.r] : []));
   const loaded = refs.length > 0 ? await host.values(refs) : undefined;
   const value = (slot: Slot): Json => ("v" in slot ? slot.v : (fresh.get(slot.r) ?? loaded?.get(slot.r) ?? null));
   const steps: Record<string, JsonObject> = {};
@@ -36,7 +39,20 @@ export async function createScope(
     steps[id] = step ? { output: value(step.o), outcome: step.s, visits: step.n } : { output: null, outcome: null, visits: 0 };
   }
   const vars: JsonObject = Object.fromEntries(Object.entries(state._vars).map(([name, slot]) => [name, value(slot)]));
-  return { ...executionScope(host.execution), vars, steps };
+  const names = executionScope(host.execution);
+  if (!region.from && region.index === null) return { ...names, vars, steps };
+  const whole = region.from ? value(region.from) : null;
+  const item = region.isList ? (Array.isArray(whole) ? (whole[region.index ?? 0] ?? null) : null) : whole;
+  if (region.variable !== null) vars[region.variable] = item;
+  return { ...names, vars, steps, item, index: region.index };
+}
+
+/** Where `item` and `index` come from: the round of a lane, or what the region was entered with. */
+function regionNames({ _entry, _ctl }: GraphState): { from: Slot | null; isList: boolean; index: number | null; variable: string | null } {
+  const lane = _entry?.lane;
+  if (!lane) return { from: _entry?.item ?? null, isList: false, index: _entry?.index ?? null, variable: null };
+  const round = typeof _ctl[ROUND] === "number" ? _ctl[ROUND] : null;
+  return { from: lane.items, isList: true, index: round, variable: lane.itemVariable };
 }
 
 function executionScope(execution: Readonly<Execution>): Scope {
@@ -55,15 +71,15 @@ function executionScope(execution: Readonly<Execution>): Scope {
 }
 
 /** A value as it enters the state: inline when small, by reference when large. TOO_LARGE above 4 MiB. */
-export function toSlot(value: Json, values: { ref: string; value: Json }[], what: string): Slot {
+export function toSlot(value: Json, values: { ref: string; value: Json }[], what: string, inlineBytes = INLINE_BYTES): Slot {
   // A cheap bound first: most outputs are small, and their exact size does not matter.
   if (value === null || typeof value !== "object") {
-    if (typeof value !== "string" || value.length < INLINE_BYTES / 3) return { v: value };
+    if (typeof value !== "string" || value.length < inlineBytes / 3) return { v: value };
   }
   const text = JSON.stringify(value);
-  if (text.length < INLINE_BYTES / 3) return { v: value };
+  if (text.length < inlineBytes / 3) return { v: value };
   const bytes = Buffer.byteLength(text);
-  if (bytes <= INLINE_BYTES) return { v: value };
+  if (bytes <= inlineBytes) return { v: value };
   if (bytes > MAX_VALUE_BYTES) {
     throw new SignalboxError("TOO_LARGE", `${what} has ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`, { details: { bytes, limit: MAX_VALUE_BYTES } });
   }

@@ -19,11 +19,39 @@ export interface StepState {
 export interface GraphState {
   _vars: Record<string, Slot>;
   _steps: Record<string, StepState>;
-  /** What steps carry from visit to visit (loop counters). */
+  /** What steps with regions carry: splits, results of branches, rounds of lanes. */
   _ctl: JsonObject;
+  /** Inside a region: where it was entered from. The other channels hold only what the region added. */
+  _entry?: RegionEntry | undefined;
 }
 
-export type StateUpdate = Partial<GraphState>;
+/** A region's view of what is outside of it, fixed when it is entered. */
+export interface RegionEntry {
+  _vars: Record<string, Slot>;
+  _steps: Record<string, StepState>;
+  /** `item` and `index` of a region that is no lane: its own, or those of the region around it. */
+  item: Slot | null;
+  index: number | null;
+  /** Set in a lane of a loop. */
+  lane: LaneEntry | null;
+  /** The groups this region and those around it belong to: any of them may cancel it. */
+  groups: string[];
+}
+
+export interface LaneEntry {
+  /** This lane and how many there are. */
+  lane: number;
+  lanes: number;
+  items: Slot | null;
+  /** Rounds of all lanes together, where that is known. */
+  length: number | null;
+  condition: string | null;
+  maxIterations: number;
+  onItemError: "fail" | "continue";
+  itemVariable: string | null;
+}
+
+export type StateUpdate = Partial<Omit<GraphState, "_entry">>;
 
 /**
  * The channels of every compiled graph. `Annotation` validates nothing on write: our outputs are JSON before they get here, and a
@@ -32,9 +60,27 @@ export type StateUpdate = Partial<GraphState>;
 export function createChannels(variables: Record<string, Variable>) {
   return Annotation.Root({
     _vars: Annotation<Record<string, Slot>>({ reducer: (left, right) => mergeVariables(variables, left, right), default: () => ({}) }),
-    _steps: Annotation<Record<string, StepState>>({ reducer: (left, right) => ({ ...left, ...right }), default: () => ({}) }),
+    _steps: Annotation<Record<string, StepState>>({ reducer: mergeSteps, default: () => ({}) }),
     _ctl: Annotation<JsonObject>({ reducer: (left, right) => ({ ...left, ...right }), default: () => ({}) }),
+    _entry: Annotation<RegionEntry>(),
   });
+}
+
+/** A visit number is never given twice, also where lanes of a loop counted side by side. */
+export function mergeSteps(left: Record<string, StepState>, right: Record<string, StepState>): Record<string, StepState> {
+  const merged = { ...left };
+  for (const [id, step] of Object.entries(right)) {
+    const visits = left[id]?.n ?? 0;
+    merged[id] = visits > step.n ? { ...step, n: visits } : step;
+  }
+  return merged;
+}
+
+/** The state a region's steps see: what was outside when it was entered, and what it added. */
+export function visibleRegionState(variables: Record<string, Variable>, state: GraphState): GraphState {
+  const entry = state._entry;
+  if (!entry) return state;
+  return { ...state, _vars: mergeVariables(variables, entry._vars, state._vars), _steps: mergeSteps(entry._steps, state._steps) };
 }
 
 /** Joins variable writes by each variable's reducer. Associative, so that several steps of one node can be joined beforehand. */

@@ -4,7 +4,7 @@ import { toJson, type Json } from "../definition/json.ts";
 import type { Outcome } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
 import { SignalboxError, toSignalboxError } from "../errors.ts";
-import type { StepResult, WaitRequest } from "../steps/step.ts";
+import type { Split, StepResult, WaitRequest } from "../steps/step.ts";
 import { stepContext } from "./context.ts";
 import { stepEvent } from "./events.ts";
 import type { StepHost, StepPlace, Staged } from "./host.ts";
@@ -18,7 +18,8 @@ const DEFAULT_MAX_STEPS = 1_000;
 export type VisitEnd =
   | { kind: "done"; outcome: Outcome; output: Json; goto?: string | undefined }
   | { kind: "failed"; error: SignalboxError }
-  | { kind: "wait"; request: WaitRequest };
+  | { kind: "wait"; request: WaitRequest }
+  | { kind: "split"; split: Split };
 
 export interface Visit {
   workflow: WorkflowPlan;
@@ -28,6 +29,8 @@ export interface Visit {
   place: StepPlace;
   /** The wait this visit was parked on, answered. */
   wait: Wait | undefined;
+  /** Aborted when the execution is, or the region this is in. */
+  signal: AbortSignal;
   staged: Staged;
 }
 
@@ -46,7 +49,7 @@ export async function runVisit(visit: Visit): Promise<VisitEnd> {
       return { kind: "done", outcome: "success", output: wait.answer.data["output"] ?? null };
     }
   } catch (thrown) {
-    return { kind: "failed", error: stepError(thrown, visit.host) };
+    return { kind: "failed", error: stepError(thrown, visit) };
   }
   return runAttempts(visit);
 }
@@ -68,9 +71,10 @@ async function runAttempts(visit: Visit): Promise<VisitEnd> {
     try {
       const result = await runAttempt(visit);
       if (result.kind === "wait") return { kind: "wait", request: result.wait };
+      if (result.kind === "split") return { kind: "split", split: result.split };
       return { kind: "done", outcome: result.outcome ?? "success", output: toJson(result.output ?? null), goto: result.goto };
     } catch (thrown) {
-      const error = stepError(thrown, host);
+      const error = stepError(thrown, visit);
       const backoffMs = nextBackoffMs(plan.step, visit.place.attempt, error);
       if (backoffMs === undefined) return { kind: "failed", error };
       const nextAt = host.clock.now() + backoffMs;
@@ -86,7 +90,7 @@ async function runAttempts(visit: Visit): Promise<VisitEnd> {
       }
       // Durable before the next call, so that a crash cannot give the step more attempts than its policy.
       await host.record([failed]);
-      await sleep(host, backoffMs);
+      await sleep(visit, backoffMs);
       visit.place = { ...visit.place, attempt: visit.place.attempt + 1 };
       visit.wait = undefined;
     }
@@ -105,7 +109,7 @@ async function runAttempt(visit: Visit): Promise<StepResult> {
     else await host.begin(place, started);
   }
   using timer = plan.timeoutMs === undefined ? undefined : attemptTimer(host, plan.timeoutMs);
-  const signal = timer ? AbortSignal.any([host.signal, timer.signal]) : host.signal;
+  const signal = timer ? AbortSignal.any([visit.signal, timer.signal]) : visit.signal;
   const context = stepContext(visit, signal);
   const work = resumed && wait?.answer && plan.type.resume ? plan.type.resume(context, wait.answer, resumed.step) : plan.type.run(context);
   // A pure step answers at once; awaiting a race would cost a turn of the event loop per step.
@@ -133,10 +137,10 @@ function attemptTimer(host: StepHost, timeoutMs: number): Disposable & { signal:
   return { signal: controller.signal, [Symbol.dispose]: cancel };
 }
 
-async function sleep(host: StepHost, ms: number): Promise<void> {
+async function sleep({ host, signal }: Visit, ms: number): Promise<void> {
   let cancel: () => void = () => {};
   try {
-    await Promise.race([new Promise<void>((resolve) => (cancel = host.clock.after(ms, resolve))), aborted(host.signal)]);
+    await Promise.race([new Promise<void>((resolve) => (cancel = host.clock.after(ms, resolve))), aborted(signal)]);
   } finally {
     cancel();
   }
@@ -147,9 +151,9 @@ function abortReason(signal: AbortSignal): unknown {
 }
 
 /** The error as the step's own; what belongs to LangGraph or to the end of this session is thrown on. */
-function stepError(thrown: unknown, host: StepHost): SignalboxError {
+function stepError(thrown: unknown, { host, signal }: Visit): SignalboxError {
   if (isGraphBubbleUp(thrown)) throw thrown;
-  if (host.signal.aborted) throw abortReason(host.signal);
+  if (signal.aborted) throw abortReason(signal);
   const error = toSignalboxError(thrown);
   if (error.code !== "INTERNAL") return error;
   // A step's own exception: the message helps its author; the stack stays in the log.

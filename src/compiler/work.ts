@@ -1,15 +1,17 @@
-import type { Json } from "../definition/json.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
 import type { Outcome } from "../definition/step.ts";
 import type { Variable } from "../definition/workflow.ts";
 import type { Staged } from "./host.ts";
 import { toSlot } from "./scope.ts";
-import { mergeVariables, type GraphState, type Slot, type StateUpdate } from "./state.ts";
+import { mergeSteps, mergeVariables, visibleRegionState, type GraphState, type Slot, type StateUpdate } from "./state.ts";
 
 /** The state as one node sees it while it runs one step or a stretch of them, and the update that brings LangGraph there. */
 export interface Work {
   state: GraphState;
   update: Required<StateUpdate>;
   staged: Staged;
+  /** The step visited last in this node; its output is a region's output. */
+  lastStepId: string | null;
 }
 
 /** What a finished visit leaves behind. */
@@ -22,8 +24,17 @@ export interface VisitRecord {
   variables: [name: string, value: Json][];
 }
 
-export function createWork(state: GraphState): Work {
-  return { state, update: { _vars: {}, _steps: {}, _ctl: {} }, staged: { events: [], steps: 0, finished: [], closedWaits: [], values: [] } };
+export function createWork(state: GraphState, variables: Record<string, Variable>): Work {
+  return { state: visibleRegionState(variables, state), update: { _vars: {}, _steps: {}, _ctl: {} }, staged: { events: [], steps: 0, finished: [], closedWaits: [], values: [] }, lastStepId: null };
+}
+
+/** The work with control values set. */
+export function withControl(work: Work, control: JsonObject): Work {
+  return {
+    ...work,
+    state: { ...work.state, _ctl: { ...work.state._ctl, ...control } },
+    update: { ...work.update, _ctl: { ...work.update._ctl, ...control } },
+  };
 }
 
 /** The work after one more visit; the given one stays as it is, so that a failed follower can be forgotten. */
@@ -36,10 +47,11 @@ export function recordVisit(work: Work, record: VisitRecord, variables: Record<s
   }
   const step = { s: record.outcome, n: record.visit, o: toSlot(record.output, values, `The output of step "${record.stepId}"`) };
   return {
+    lastStepId: record.stepId,
     state: {
+      ...work.state,
       _vars: mergeVariables(variables, work.state._vars, slots),
-      _steps: { ...work.state._steps, [record.stepId]: step },
-      _ctl: work.state._ctl,
+      _steps: mergeSteps(work.state._steps, { [record.stepId]: step }),
     },
     update: {
       _vars: mergeVariables(variables, work.update._vars, slots),

@@ -88,6 +88,8 @@ export interface Execution {
   /** Events that arrived before a step waits for them. */
   mailbox: SignalMessage[];
   inFlight: Record<string, StepInFlight>;
+  /** Regions that ended, by the visit of the step they belong to; gone when the step goes on. */
+  groups: Record<string, Record<string, "completed" | "failed" | "cancelled">>;
   stepsTaken: number;
   stepsTotal: number;
   usage: Usage;

@@ -18,6 +18,8 @@ export interface Holding {
   poke(): Promise<void>;
   /** True when mail was taken in too late for the last commit: somebody must look again. */
   readonly hasLeftovers: boolean;
+  /** Asks to stop at the next superstep. */
+  stop(): void;
   /** Asks to stop at the next superstep and to hand the execution over. */
   drain(): void;
   /** Stops steps that are at work now; whoever takes over repeats them with the same idempotency key. */
@@ -189,9 +191,10 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     get hasLeftovers() {
       return hasMissed || session.committer.pending.consumed.length > 0;
     },
+    stop: () => control.requestDrain("failure"),
     drain() {
       isDraining = true;
-      control.requestDrain("shutdown");
+      holding.stop();
     },
     interrupt: () => session.abort(new SignalboxError("UNAVAILABLE", "The worker is shutting down.")),
     run,

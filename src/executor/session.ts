@@ -11,6 +11,7 @@ import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
+import { createGroups } from "./groups.ts";
 import { openWaitOf, waitingEvent } from "./waiting.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
@@ -25,6 +26,8 @@ export interface SessionOptions {
   clock: Clock;
   leaseMs: number;
   modelsFor(session: Session, place: StepPlace): ModelCalls;
+  /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
+  onFailure(): void;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -53,7 +56,7 @@ export interface Session extends StepHost {
   close(): void;
 }
 
-export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, log }: SessionOptions): Session {
+export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, onFailure, log }: SessionOptions): Session {
   const controller = new AbortController();
   const staged = new Map<string, Staged>();
   const loadedValues = new Map<string, Json>();
@@ -65,6 +68,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     draft,
     onLost: (error) => controller.abort(error),
   });
+  const groups = createGroups({ draft, withdraw });
   let failure: Parking["failure"];
   let ended: { output: Json } | undefined;
   let cancelLazyFlush: (() => void) | undefined;
@@ -93,11 +97,22 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     draft.stepsTaken += changes.steps;
     for (const path of changes.finished) delete draft.inFlight[path];
     closeWaits(changes.closedWaits);
+    groups.apply(changes);
     if (changes.end) ended = changes.end;
   }
 
   function closeWaits(ids: readonly string[]): void {
     if (ids.length > 0) draft.waits = draft.waits.filter(({ id }) => !ids.includes(id));
+  }
+
+  /** Waits of regions that are not needed any more: answered as withdrawn, so that their nodes end, and gone from the inbox. */
+  function withdraw(branches: string[]): void {
+    const at = isoTime(clock);
+    for (const wait of draft.waits) {
+      if (wait.answer !== null || !branches.some((branch) => isWithin(wait.branch, branch))) continue;
+      wait.answer = { by: "cancelled", principal: null, at, data: {} };
+      if (wait.isListed) committer.pending.closeWaits.push({ id: wait.id, status: "cancelled" });
+    }
   }
 
   const session: Session = {
@@ -137,6 +152,8 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       committer.pending.drafts.push(...events);
       await flush();
     },
+    groupSignal: (key, rules) => groups.signal(key, rules),
+    waitsWithin: (branch) => draft.waits.filter((wait) => isWithin(wait.branch, branch)).map(({ id }) => id),
     stage: (taskId, changes) => void staged.set(taskId, changes),
     park(place, parking, interruptId) {
       const wait: Wait = {
@@ -159,7 +176,10 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       delete draft.inFlight[place.path];
       apply(parking.staged);
       draft.waits.push(wait);
-      if (parking.failure) failure ??= parking.failure;
+      if (parking.failure) {
+        failure ??= parking.failure;
+        onFailure();
+      }
       else committer.pending.drafts.push(waitingEvent(wait, place, parking));
       const open = openWaitOf(draft, wait, parking);
       if (open) committer.pending.openWaits.push(open);
@@ -209,4 +229,9 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     },
   };
   return session;
+}
+
+/** Region paths nest by a step between them: `fan.a` holds `fan.a/inner.b`. */
+function isWithin(branch: string | null, outer: string): boolean {
+  return branch !== null && (branch === outer || branch.startsWith(`${outer}/`));
 }

@@ -117,7 +117,16 @@ export function createWorker(options: WorkerOptions): Worker {
     if (isNothing && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
     Object.assign(draft, { epoch: draft.epoch + 1, owner: id, leaseUntil: now + leaseMs, idleClaims: draft.idleClaims + 1 });
     const workflow = await options.compiled(draft);
-    const session = createSession({ handle, draft, store, clock, leaseMs, modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits), log });
+    const session = createSession({
+      handle,
+      draft,
+      store,
+      clock,
+      leaseMs,
+      modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits),
+      onFailure: () => holdings.get(draft.id)?.stop(),
+      log,
+    });
     const holding = holdExecution({ session, workflow, saver, store, isPoison: draft.idleClaims > MAX_IDLE_CLAIMS });
     sessions.set(session.id, session);
     holdings.set(session.id, holding);

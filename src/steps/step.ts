@@ -36,6 +36,10 @@ export interface StepType<C = unknown> {
    * The compiler makes a subgraph of each; the checker refuses edges out of a region.
    */
   regions?(config: C): { name: string; start: string; end: string | null }[];
+  /** True: each region is a lane that runs its body again and again, as `Split.loop` says. */
+  runsRounds?: boolean;
+  /** The step's result once its regions ended. A type with regions must have it. */
+  gather?(context: StepContext<C>, results: RegionResult[]): StepResult;
   /** Checks beyond the schema; pointers are relative to the step. */
   check?(config: C, step: Step): Issue[];
   run(context: StepContext<C>): Promise<StepResult> | StepResult;
@@ -51,7 +55,44 @@ export function defineStep<C>(type: StepType<C>): StepType<C> {
 /** How a run of a step ended. A failure is thrown as SignalboxError. */
 export type StepResult =
   | { kind: "done"; output?: Json; outcome?: Extract<Outcome, "success" | "rejected" | "timeout">; goto?: string }
-  | { kind: "wait"; wait: WaitRequest };
+  | { kind: "wait"; wait: WaitRequest }
+  | { kind: "split"; split: Split };
+
+/** How a step with regions runs them. Evaluated once, when the step is entered. */
+export interface Split {
+  /** Regions that must complete before the step goes on; the others are cancelled then. */
+  quorum: number;
+  /** failFast: the first failed region fails the step and cancels the others; collect: failures are results. */
+  onError: "failFast" | "collect";
+  /** What `item` is, by region; null unless told. */
+  items?: Record<string, Json> | undefined;
+  /** Set when each region is a lane of a loop that runs its body again and again. */
+  loop?: SplitLoop | undefined;
+}
+
+/** The rounds of a loop. Lane k of n takes rounds k, k + n, k + 2n, ... */
+export interface SplitLoop {
+  /** One round per element; kept once, addressed by index. */
+  items: Json[] | null;
+  /** One round per number below; null where `items` or `condition` say. */
+  count: number | null;
+  /** Bare CEL, asked before each round. */
+  condition: string | null;
+  maxIterations: number;
+  /** collect: a failed round is a result and the loop goes on. */
+  onItemError: "fail" | "continue";
+  /** A declared variable that holds the item as well. */
+  itemVariable: string | null;
+}
+
+/** How one region ended. */
+export interface RegionResult {
+  name: string;
+  status: "completed" | "failed" | "cancelled";
+  /** Output of its last step; for a lane, the outputs of its rounds as {index, output | error}. */
+  output: Json;
+  error: { code: string; message: string } | null;
+}
 
 /** What a step asks to be parked for. */
 export interface WaitRequest {

@@ -64,6 +64,7 @@ export function anExecution(over: Partial<Execution> & { tenant: string }): Exec
     seenSignals: [],
     mailbox: [],
     inFlight: {},
+    groups: {},
     stepsTaken: 0,
     stepsTotal: 1,
     usage: { modelCalls: 0, tokensIn: 0, tokensOut: 0, costUsd: 0 },

@@ -1,0 +1,91 @@
+import { Command, GraphInterrupt, isGraphDrained, type LangGraphRunnableConfig } from "@langchain/langgraph";
+import type { JsonObject } from "../definition/json.ts";
+import type { RegionResult } from "../steps/step.ts";
+import type { WorkflowGraph } from "./compile.ts";
+import type { Staged } from "./host.ts";
+import { openRun, type NodeSetup } from "./node.ts";
+import { pathOf, visitsOf } from "./open-visit.ts";
+import type { PlannedRegion, StepPlan } from "./plan.ts";
+import type { RegionEnd, RegionSetup } from "./region-end.ts";
+import { nextRound, roundResults } from "./rounds.ts";
+import { ROUND } from "./scope.ts";
+import { groupKey, rulesOf, splitOf, type SplitRecord } from "./split.ts";
+import type { GraphState, RegionEntry } from "./state.ts";
+import { createWork, type Work } from "./work.ts";
+
+interface RegionNodeOptions {
+  /** The graph around the region. */
+  outer: NodeSetup;
+  owner: StepPlan;
+  region: PlannedRegion;
+  inner: RegionSetup;
+  /** The region's own graph. */
+  graph: WorkflowGraph;
+}
+
+/** What the node that gathers finds of a region. */
+export type StoredResult = Pick<RegionResult, "status" | "error"> & { output: { v: JsonObject[string] } | { r: string } };
+
+/**
+ * One node around the compiled subgraph of a region. A subgraph has supersteps of its own, so a slow region never holds back a
+ * fast one; the node's own body is free of effects, because LangGraph runs it again on every resume (`langgraph.md` §1.2, §5.15).
+ */
+export function createRegionNode({ outer, owner, region, inner, graph }: RegionNodeOptions) {
+  return async (state: GraphState, config: LangGraphRunnableConfig): Promise<Command> => {
+    const run = openRun(outer, state, config);
+    const work = createWork(state, outer.workflow.definition.variables);
+    const path = pathOf(outer.region?.branch ?? null, owner.step.id);
+    const key = groupKey(path, visitsOf(work, owner.step.id) + 1);
+    const split = splitOf(work.state._ctl, key);
+    if (!split) throw new Error(`the split of ${key} is missing`);
+    const signal = run.host.groupSignal(key, rulesOf(owner, path, split));
+    if (signal?.aborted || run.regionSignal?.aborted) return end({ status: "cancelled", last: null, error: null }, {}, work.staged);
+
+    const entry = entryOf(work, split, key, region, owner.regions.length);
+    const first = await firstRound(entry);
+    if (first.isOver) return end({ status: "completed", last: null, error: null }, {}, work.staged);
+    try {
+      const input = { _entry: entry, _vars: {}, _steps: {}, _ctl: first.control };
+      const out = (await graph.invoke(input, config)) as unknown as GraphState;
+      // Every way out of a region's graph sets it.
+      return await end(out._ctl["$end"] as unknown as RegionEnd, out, work.staged);
+    } catch (thrown) {
+      // A drain beside a parked region would count as a failure of this node, and its step would run twice (`langgraph.md` §5.9).
+      throw isGraphDrained(thrown) ? new GraphInterrupt([]) : thrown;
+    }
+
+    async function firstRound(entered: RegionEntry): Promise<{ isOver: boolean; control: JsonObject }> {
+      if (!entered.lane) return { isOver: false, control: {} };
+      const begun = await nextRound(run.host, { ...createWork(state, outer.workflow.definition.variables), state: { ...work.state, _entry: entered, _ctl: {} } }, entered.lane, inner.conditionReads, null);
+      return { isOver: begun.isOver, control: { [ROUND]: begun.work.state._ctl[ROUND] ?? 0 } };
+    }
+
+    async function end(how: RegionEnd, out: Partial<GraphState>, staged: Staged): Promise<Command> {
+      const isKept = how.status === "completed";
+      const closedWaits = how.status === "cancelled" ? run.host.waitsWithin(inner.branch) : [];
+      run.host.stage(run.taskId, { ...staged, steps: 0, closedWaits, region: { group: key, name: region.name, status: how.status } });
+      const result = { status: how.status, error: how.error, output: await outputOf(how, out) };
+      return new Command({
+        update: { _vars: isKept ? (out._vars ?? {}) : {}, _steps: out._steps ?? {}, _ctl: { [`${key}/${region.name}`]: result } },
+        goto: owner.gatherNode,
+      });
+    }
+
+    async function outputOf(how: RegionEnd, out: Partial<GraphState>) {
+      if (split?.loop) return { v: (await roundResults(run.host, out._ctl ?? {})) as unknown as JsonObject[string] };
+      return (how.last === null ? undefined : out._steps?.[how.last]?.o) ?? { v: null };
+    }
+  };
+}
+
+/** What the region sees of the outside, and what `item` is in it. */
+function entryOf(work: Work, split: SplitRecord, key: string, region: PlannedRegion, lanes: number): RegionEntry {
+  const { _vars, _steps, _entry, _ctl } = work.state;
+  const groups = [...(_entry?.groups ?? []), key];
+  if (split.loop) return { _vars, _steps, item: null, index: null, lane: { ...split.loop, lane: Number(region.name), lanes }, groups };
+  const own = split.items[region.name];
+  if (own) return { _vars, _steps, item: own, index: region.index, lane: null, groups };
+  const round = _ctl[ROUND];
+  const outer = _entry?.lane ? (typeof round === "number" ? round : null) : (_entry?.index ?? null);
+  return { _vars, _steps, item: _entry?.item ?? null, index: outer, lane: null, groups };
+}
