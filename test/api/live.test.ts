@@ -210,7 +210,7 @@ describe("GraphQL subscriptions", () => {
   test("an unsubscribed client leaves no follower behind", async () => {
     const { id } = await api.execute("ask", { input: { amount: 1 } });
     const { executor } = api.app;
-    const follow = executor.follow;
+    const follow = executor.follow.bind(executor);
     const signals: AbortSignal[] = [];
     executor.follow = (tenant, executionId, options) => {
       signals.push(options.signal);
