@@ -132,8 +132,8 @@ function accepted(raw: WorkflowInput, stepTypes: StepCatalog): { input: Workflow
 /** A definition that is too large is that before it is anything else: its own status. */
 function refused(...issues: Issue[]): SignalboxError {
   const [first] = issues;
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
-  const message = first ? `${first.message} at ${first.pointer || "the definition"}${more}` : undefined;
+  const more = issues.length > 1 ? ` There are ${issues.length} problems in all.` : "";
+  const message = first && `${first.message}${more}`;
   return new SignalboxError(first?.code === "TOO_LARGE" ? "TOO_LARGE" : "INVALID_DEFINITION", message, { issues });
 }
 

@@ -27,6 +27,7 @@ const careful = defineStep({
     pattern: z.string().optional(),
     count: z.number().int().optional(),
     either: z.union([z.number(), z.strictObject({ at: z.number() })]).optional(),
+    choice: z.union([z.strictObject({ at: z.number() }), z.strictObject({ from: z.number() })]).optional(),
     text: z.string().optional(),
     forbidden: z.boolean().optional(),
   }),

@@ -105,6 +105,11 @@ export const cases: [name: string, raw: unknown, ...issues: string[]][] = [
   ["a config field of the wrong type", careful({ count: "many" }), "INVALID_CONFIG /steps/0/config/count"],
   ["a config field that does not exist", careful({ counts: 1 }), "INVALID_CONFIG /steps/0/config/counts"],
   ["a config field inside a union", careful({ either: { at: "x" } }), "INVALID_CONFIG /steps/0/config/either/at"],
+  [
+    "a config that fits none of two alternatives",
+    careful({ choice: { at: "x", from: "${ input.y }" } }),
+    "INVALID_CONFIG /steps/0/config/choice",
+  ],
   ["a config that is missing something", workflow([{ id: "a", type: "transform" }]), "INVALID_CONFIG /steps/0/config/set"],
   ["what a step type finds itself", careful({ forbidden: true }), "OUT_OF_RANGE /steps/0/config/forbidden"],
   ["a condition that is no CEL", workflow([step("a", [], { conditions: ["true", "1 +"] })]), "INVALID_EXPRESSION /steps/0/conditions/1"],
@@ -229,6 +234,11 @@ export const cases: [name: string, raw: unknown, ...issues: string[]][] = [
         properties: { order: { type: "object", properties: { total: { type: "number" } }, additionalProperties: false } },
       },
     }),
+    "UNKNOWN_NAME /steps/0/conditions/0",
+  ],
+  [
+    "an output by a computed id",
+    workflow([step("a", [], { conditions: ["steps[input.x].output == 1"] })]),
     "UNKNOWN_NAME /steps/0/conditions/0",
   ],
   ["a step type that does not exist", workflow([step("a", [], { type: "transfrom" })]), "UNKNOWN_STEP_TYPE /steps/0/type"],

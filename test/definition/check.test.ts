@@ -41,7 +41,7 @@ describe("nothing is said about", () => {
       workflow([step("a", ["b", { to: "c", on: "error", when: "error.code == 'X'" }, { to: "b", on: "error" }]), step("b"), step("c")]),
     ],
     ["templates in place of any type", careful({ count: "${ input.n }", either: "${ input.e }", text: "a ${ 1 }" })],
-    ["a template inside a union", careful({ either: { at: "${ input.e }" } })],
+    ["a template inside a union", careful({ either: { at: "${ input.e }" }, choice: { from: "${ input.e }" } })],
     ["a literal that looks like a template", careful({ pattern: "${ 1 + }" })],
     ["a field beside a bare expression that looks like a template", careful({ rules: [{ when: "true", note: "${ 1 + }" }] })],
     ["an alias", workflow([{ id: "a", type: "test_alias" }])],

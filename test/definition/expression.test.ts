@@ -59,6 +59,8 @@ describe("values", () => {
     ["{'a': 1, 'b': 'x', 'c': [1, 'y', null, true]}", { a: 1, b: "x", c: [1, "y", null, true] }],
     ["has(input.coupon) ? input.coupon : null", null],
     ["has(input.name) ? input.name : 0", "Ann"],
+    ["input.amount > 100 ? 'big' : null", "big"],
+    ["input.amount > 100 ? 1 : 'small'", 1],
     ["input.empty == null", true],
     ["input.amount in [120, 130]", true],
     ["'name' in input", true],

@@ -99,6 +99,10 @@ function unknownName({ name, keys }: Reference, { pointer, names }: Place, known
       hint: HINTS[root] ?? `Names here are ${[...names].join(", ")}.`,
     };
   const [key] = keys;
+  // Only the outputs an expression names are loaded for it.
+  if (key === undefined && root === "steps") {
+    return { code: "UNKNOWN_NAME", pointer, message: "Steps are read by ids that are written out.", hint: "As in steps.<id>.output." };
+  }
   if (key === undefined) return undefined;
   if (root === "steps" && !known.steps.includes(key)) {
     return {
