@@ -67,7 +67,7 @@ export async function leave(run: NodeRun, finished: Finished): Promise<Command> 
   const { setup, host, taskId } = run;
   let done = finished;
   for (let steps = 1; steps < MAX_STRETCH; steps++) {
-    if (isEnd(setup, done.next) && setup.region?.isLane) done = await endOfRegion(run, done.work, null);
+    if (isOpenEnd(setup, done) && setup.region?.isLane) done = await endOfRegion(run, done.work, null);
     if (isEnd(setup, done.next)) break;
     const follower = setup.workflow.steps.get(done.next ?? "");
     if (!follower?.type.pure || follower.type.regions) break;
@@ -75,7 +75,7 @@ export async function leave(run: NodeRun, finished: Finished): Promise<Command> 
     if (!after) break;
     done = after;
   }
-  if (isEnd(setup, done.next) && setup.region && !setup.region.isLane) done = await endOfRegion(run, done.work, null);
+  if (isOpenEnd(setup, done) && setup.region) done = await endOfRegion(run, done.work, null);
   host.stage(taskId, done.work.staged);
   return new Command({ update: done.work.update, goto: isEnd(setup, done.next) ? END : (done.next ?? END) });
 }
@@ -110,6 +110,11 @@ async function runFollower(run: NodeRun, plan: StepPlan, work: Work): Promise<Fi
 
 function isEnd({ region }: NodeSetup, next: string | null): boolean {
   return next === null || next === region?.end;
+}
+
+/** The end of a region that has not been noted yet. */
+function isOpenEnd(setup: NodeSetup, { next, work }: Finished): boolean {
+  return isEnd(setup, next) && work.state._ctl["$end"] === undefined;
 }
 
 /** A region whose group has enough ends here, whatever its step was doing. */

@@ -1,5 +1,5 @@
 import { Command, GraphInterrupt, isGraphDrained, type LangGraphRunnableConfig } from "@langchain/langgraph";
-import type { JsonObject } from "../definition/json.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
 import type { RegionResult } from "../steps/step.ts";
 import type { WorkflowGraph } from "./compile.ts";
 import type { Staged } from "./host.ts";
@@ -8,9 +8,9 @@ import { pathOf, visitsOf } from "./open-visit.ts";
 import type { PlannedRegion, StepPlan } from "./plan.ts";
 import type { RegionEnd, RegionSetup } from "./region-end.ts";
 import { nextRound, roundResults } from "./rounds.ts";
-import { ROUND } from "./scope.ts";
+import { regionNames, ROUND, toSlot } from "./scope.ts";
 import { groupKey, rulesOf, splitOf, type SplitRecord } from "./split.ts";
-import type { GraphState, RegionEntry } from "./state.ts";
+import type { GraphState, RegionEntry, Slot } from "./state.ts";
 import { createWork, type Work } from "./work.ts";
 
 interface RegionNodeOptions {
@@ -24,7 +24,7 @@ interface RegionNodeOptions {
 }
 
 /** What the node that gathers finds of a region. */
-export type StoredResult = Pick<RegionResult, "status" | "error"> & { output: { v: JsonObject[string] } | { r: string } };
+export type StoredResult = Pick<RegionResult, "status" | "error"> & { output: Slot };
 
 /**
  * One node around the compiled subgraph of a region. A subgraph has supersteps of its own, so a slow region never holds back a
@@ -63,16 +63,17 @@ export function createRegionNode({ outer, owner, region, inner, graph }: RegionN
     async function end(how: RegionEnd, out: Partial<GraphState>, staged: Staged): Promise<Command> {
       const isKept = how.status === "completed";
       const closedWaits = how.status === "cancelled" ? run.host.waitsWithin(inner.branch) : [];
-      run.host.stage(run.taskId, { ...staged, steps: 0, closedWaits, region: { group: key, name: region.name, status: how.status } });
-      const result = { status: how.status, error: how.error, output: await outputOf(how, out) };
+      const values = [...staged.values];
+      const result = { status: how.status, error: how.error, output: await outputOf(how, out, values) };
+      run.host.stage(run.taskId, { ...staged, values, steps: 0, closedWaits, region: { group: key, name: region.name, status: how.status } });
       return new Command({
         update: { _vars: isKept ? (out._vars ?? {}) : {}, _steps: out._steps ?? {}, _ctl: { [`${key}/${region.name}`]: result } },
         goto: owner.gatherNode,
       });
     }
 
-    async function outputOf(how: RegionEnd, out: Partial<GraphState>) {
-      if (split?.loop) return { v: (await roundResults(run.host, out._ctl ?? {})) as unknown as JsonObject[string] };
+    async function outputOf(how: RegionEnd, out: Partial<GraphState>, values: Staged["values"]): Promise<Slot> {
+      if (split?.loop) return toSlot((await roundResults(run.host, out._ctl ?? {})) as unknown as Json, values, `The results of "${owner.step.id}"`, 1_024);
       return (how.last === null ? undefined : out._steps?.[how.last]?.o) ?? { v: null };
     }
   };
@@ -80,12 +81,14 @@ export function createRegionNode({ outer, owner, region, inner, graph }: RegionN
 
 /** What the region sees of the outside, and what `item` is in it. */
 function entryOf(work: Work, split: SplitRecord, key: string, region: PlannedRegion, lanes: number): RegionEntry {
-  const { _vars, _steps, _entry, _ctl } = work.state;
-  const groups = [...(_entry?.groups ?? []), key];
-  if (split.loop) return { _vars, _steps, item: null, index: null, lane: { ...split.loop, lane: Number(region.name), lanes }, groups };
+  const { _vars, _steps, _entry } = work.state;
+  const outside = { _vars, _steps, groups: [...(_entry?.groups ?? []), key] };
+  if (split.loop) {
+    const lane = { ...split.loop, lane: Number(region.name), lanes };
+    return { ...outside, item: null, isList: false, index: null, itemVariable: null, lane };
+  }
   const own = split.items[region.name];
-  if (own) return { _vars, _steps, item: own, index: region.index, lane: null, groups };
-  const round = _ctl[ROUND];
-  const outer = _entry?.lane ? (typeof round === "number" ? round : null) : (_entry?.index ?? null);
-  return { _vars, _steps, item: _entry?.item ?? null, index: outer, lane: null, groups };
+  if (own) return { ...outside, item: own, isList: false, index: region.index, itemVariable: null, lane: null };
+  const { from, isList, index, variable } = regionNames(work.state);
+  return { ...outside, item: from, isList, index, itemVariable: variable, lane: null };
 }

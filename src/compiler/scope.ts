@@ -48,9 +48,9 @@ export async function createScope(
 }
 
 /** Where `item` and `index` come from: the round of a lane, or what the region was entered with. */
-function regionNames({ _entry, _ctl }: GraphState): { from: Slot | null; isList: boolean; index: number | null; variable: string | null } {
+export function regionNames({ _entry, _ctl }: GraphState): { from: Slot | null; isList: boolean; index: number | null; variable: string | null } {
   const lane = _entry?.lane;
-  if (!lane) return { from: _entry?.item ?? null, isList: false, index: _entry?.index ?? null, variable: null };
+  if (!lane) return { from: _entry?.item ?? null, isList: _entry?.isList ?? false, index: _entry?.index ?? null, variable: _entry?.itemVariable ?? null };
   const round = typeof _ctl[ROUND] === "number" ? _ctl[ROUND] : null;
   return { from: lane.items, isList: true, index: round, variable: lane.itemVariable };
 }

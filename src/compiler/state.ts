@@ -29,9 +29,11 @@ export interface GraphState {
 export interface RegionEntry {
   _vars: Record<string, Slot>;
   _steps: Record<string, StepState>;
-  /** `item` and `index` of a region that is no lane: its own, or those of the region around it. */
+  /** `item` and `index` of a region that is no lane: its own, or those of the region around it. `isList`: the item is element `index`. */
   item: Slot | null;
+  isList: boolean;
   index: number | null;
+  itemVariable: string | null;
   /** Set in a lane of a loop. */
   lane: LaneEntry | null;
   /** The groups this region and those around it belong to: any of them may cancel it. */

@@ -63,7 +63,8 @@ function outlineStep(step: Step, pointer: string, catalog: StepCatalog, issues: 
   const config: unknown = parsed.success ? parsed.data : step.config;
   const implied = asked(() => type.routes?.(config)) ?? [];
   const ways = implied.map((next): Way => ({ next, pointer: pointerOfText(strings, next.to, configPointer), isImplied: true }));
-  const regions = asked(() => type.regions?.(config)) ?? [];
+  // Lanes of a loop are one region to a reader: the same start, the same end.
+  const regions = distinct(asked(() => type.regions?.(config)) ?? []);
   if (parsed.success) issues.push(...checkedByType(type, config, step, pointer));
   return { step, pointer, type, strings, ways: [...ways, ...own], regions };
 }
@@ -111,4 +112,8 @@ export function pointerOfText(strings: readonly ConfigString[], text: string, co
 /** Where an error policy leads; undefined where it leads nowhere. */
 export function handlerOf({ onError }: { onError?: ErrorPolicy | undefined }): string | undefined {
   return onError?.action === "goto" ? onError.goto : undefined;
+}
+
+function distinct(regions: Region[]): Region[] {
+  return [...new Map(regions.map((region) => [`${region.start} ${region.end ?? ""}`, region])).values()];
 }
