@@ -101,7 +101,7 @@ const workflow = fc.record(
   { requiredKeys: ["name", "steps"] },
 );
 
-test("whatever a definition says, the checker answers, with pointers that lead somewhere", () => {
+test("whatever a definition says, the checker answers, with pointers that lead somewhere", { timeout: 30_000 }, () => {
   fc.assert(
     fc.property(workflow, (raw) => {
       const parsed = WorkflowInput.safeParse(raw);
@@ -113,11 +113,11 @@ test("whatever a definition says, the checker answers, with pointers that lead s
         expect(leadsSomewhere(definition, pointer), pointer).toBe(true);
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
 });
 
-test("whatever comes in place of a definition, validation answers", () => {
+test("whatever comes in place of a definition, validation answers", { timeout: 30_000 }, () => {
   const anything = fc.oneof(
     fc.anything({ withBigInt: true, withDate: true, withMap: true, withTypedArray: true }),
     fc.jsonValue(),
@@ -128,7 +128,7 @@ test("whatever comes in place of a definition, validation answers", () => {
       const { issues, definition } = validateWorkflow(raw, catalog);
       expect(issues.length > 0 || definition !== null).toBe(true);
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
   const circular: Record<string, unknown> = { name: "w" };
   circular["steps"] = [circular];
@@ -171,7 +171,7 @@ function chainStep(index: number, length: number): fc.Arbitrary<object> {
   );
 }
 
-test("a definition without issues has none after it was stored, read and written again", () => {
+test("a definition without issues has none after it was stored, read and written again", { timeout: 30_000 }, () => {
   let sound = 0;
   fc.assert(
     fc.property(chain, (raw) => {

@@ -5,6 +5,7 @@ import { ISSUE_CODES } from "../../src/definition/check/codes.ts";
 import { validateWorkflow } from "../../src/definition/validate.ts";
 import { careful, cases, decision, split, step, workflow } from "./check-cases.ts";
 import { catalog } from "./catalog.ts";
+import { cpuTimeOf } from "./cpu-time.ts";
 
 function codes(raw: unknown): string[] {
   return validateWorkflow(raw, catalog).issues.map(({ code, pointer }) => `${code} ${pointer}`);
@@ -119,7 +120,6 @@ test("a thousand steps are checked within a second", () => {
       config: { set: { x: `\${ steps.s${i}.output.x + ${i} }` } },
     }),
   );
-  const started = performance.now();
-  expect(codes(workflow(steps, { variables: { n: { type: "number" } } }))).toEqual([]);
-  expect(performance.now() - started).toBeLessThan(1_000);
+  const spent = cpuTimeOf(() => expect(codes(workflow(steps, { variables: { n: { type: "number" } } }))).toEqual([]));
+  expect(spent).toBeLessThan(1_000);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { compileInputSchema, inputSchemaIssues } from "../../src/definition/input-schema.ts";
 import type { JsonObject } from "../../src/definition/json.ts";
+import { cpuTimeOf } from "./cpu-time.ts";
 
 const order: JsonObject = {
   type: "object",
@@ -95,11 +96,12 @@ test("no input holds the service up, whatever the pattern", () => {
   const check = compileInputSchema({
     properties: { a: { type: "string", pattern: "^(a+)+$" }, list: { items: { pattern: "[ab]*a[ab]{200}[cd]" } } },
   });
-  const started = performance.now();
-  expect(check({ a: `${"a".repeat(20_000)}!` }).map(({ code }) => code)).toEqual(["INVALID_VALUE"]);
-  expect(check({ list: Array.from({ length: 1_000 }, (_, i) => `${"ab".repeat(400)}${i}`) }).map(({ code }) => code)).toEqual([
-    "TOO_LARGE",
-  ]);
-  expect(check({ list: Array.from({ length: 200_000 }, () => 1), a: 5 })).toHaveLength(1);
-  expect(performance.now() - started).toBeLessThan(1_500);
+  const spent = cpuTimeOf(() => {
+    expect(check({ a: `${"a".repeat(20_000)}!` }).map(({ code }) => code)).toEqual(["INVALID_VALUE"]);
+    expect(check({ list: Array.from({ length: 1_000 }, (_, i) => `${"ab".repeat(400)}${i}`) }).map(({ code }) => code)).toEqual([
+      "TOO_LARGE",
+    ]);
+    expect(check({ list: Array.from({ length: 200_000 }, () => 1), a: 5 })).toHaveLength(1);
+  });
+  expect(spent).toBeLessThan(1_500);
 });
