@@ -70,8 +70,10 @@ function connection({ path, reader, writer, watchOthers }: Parts): Connection {
     async close() {
       if (isClosed) return;
       isClosed = true;
-      await writer.close();
+      await writer.drain();
+      // The writer last: the last connection of all puts the log back into the file, and a reader cannot.
       reader.close();
+      await writer.close();
     },
   };
 }

@@ -30,6 +30,9 @@ export function openForWriting(path: string): Database {
       untilFree(() => migrate(connection, path));
       // FULL: a commit is on the disk when it is acknowledged, and stays there when the power fails.
       untilFree(() => connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -16000`));
+      // SQLite opens a file it may not write for reading, and says so at the first write only: this is one that changes nothing.
+      untilFree(() => connection.exec("BEGIN IMMEDIATE"));
+      connection.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; ROLLBACK`);
       return database(connection);
     } catch (error) {
       connection.close();

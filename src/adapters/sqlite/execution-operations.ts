@@ -16,6 +16,7 @@ export interface ExecutionRow {
   owner: string | null;
   leaseUntil: number | null;
   wakeAt: number | null;
+  expireAt: number | null;
   durationMs: number | null;
   doc: string;
 }
@@ -48,15 +49,15 @@ export interface CommitRows {
 }
 
 const INSERT = /* sql */ `
-  INSERT INTO executions (tenant, id, workflow_id, status, created_at, idempotency_key, epoch, last_seq, owner, lease_until, wake_at, duration_ms, doc)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+  INSERT INTO executions (tenant, id, workflow_id, status, created_at, idempotency_key, epoch, last_seq, owner, lease_until, wake_at, expire_at, duration_ms, doc)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
 
 /** The new execution's event page number, or the document that was there already. */
 export function createExecution(database: Database, { row, page }: { row: ExecutionRow; page: EventPage | null }): { page: number | null } | { found: string } {
   const { tenant, id, idempotencyKey } = row;
   const { changes, lastInsertRowid } = database.run(INSERT, [
     tenant, id, row.workflowId, row.status, row.createdAt, idempotencyKey,
-    row.epoch, row.lastSeq, row.owner, row.leaseUntil, row.wakeAt, row.durationMs, row.doc,
+    row.epoch, row.lastSeq, row.owner, row.leaseUntil, row.wakeAt, row.expireAt, row.durationMs, row.doc,
   ]);
   if (changes === 1) return { page: page && insertPage(database, lastInsertRowid, page) };
   const found =
@@ -74,6 +75,7 @@ interface Stored {
   owner: string | null;
   leaseUntil: number | null;
   wakeAt: number | null;
+  expireAt: number | null;
 }
 
 /** The number of the event page, null without events. LEASE_LOST where the guard does not fit and the commit is not there already. */
@@ -81,7 +83,7 @@ export function commitExecution(database: Database, commit: CommitRows): number 
   const { guard, row, page } = commit;
   const { tenant, id } = row;
   const stored = database.get<Stored>(
-    'SELECT number, epoch, last_seq "lastSeq", status, owner, lease_until "leaseUntil", wake_at "wakeAt" FROM executions WHERE tenant = ? AND id = ?',
+    'SELECT number, epoch, last_seq "lastSeq", status, owner, lease_until "leaseUntil", wake_at "wakeAt", expire_at "expireAt" FROM executions WHERE tenant = ? AND id = ?',
     [tenant, id],
   );
   if (stored?.epoch !== guard.epoch || stored.lastSeq !== guard.lastSeq) {
@@ -129,6 +131,7 @@ function updateExecution(database: Database, stored: Stored, row: ExecutionRow):
   if (stored.owner !== row.owner) set("owner", row.owner);
   if (stored.leaseUntil !== row.leaseUntil) set("lease_until", row.leaseUntil);
   if (stored.wakeAt !== row.wakeAt) set("wake_at", row.wakeAt);
+  if (stored.expireAt !== row.expireAt) set("expire_at", row.expireAt);
   database.run(`UPDATE executions SET ${names.join(", ")} WHERE number = ?`, [...values, stored.number]);
 }
 

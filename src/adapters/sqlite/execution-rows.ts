@@ -8,9 +8,9 @@ import type { CommitRows, DecisionRow, EventPage, ExecutionRow } from "./executi
 import type { WaitRow } from "./wait-operations.ts";
 
 export function executionRow(execution: Execution): ExecutionRow {
-  const { tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt } = execution;
+  const { tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt, expireAt } = execution;
   return {
-    tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt,
+    tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt, expireAt,
     durationMs: durationOf(execution),
     doc: JSON.stringify(execution),
   };

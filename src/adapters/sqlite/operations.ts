@@ -2,6 +2,7 @@ import { deleteThread, putCheckpoints } from "./checkpoint-operations.ts";
 import type { Database } from "./database.ts";
 import { commitExecution, createExecution } from "./execution-operations.ts";
 import { sendMessage } from "./inbox-operations.ts";
+import { deleteExpired } from "./retention.ts";
 import { answerWait } from "./wait-operations.ts";
 import { createWorkflow, updateWorkflow } from "./workflow-operations.ts";
 
@@ -15,6 +16,7 @@ export const OPERATIONS = {
   answerWait,
   putCheckpoints,
   deleteThread,
+  deleteExpired,
 } as const satisfies Record<string, (database: Database, argument: never) => unknown>;
 
 export type OperationName = keyof typeof OPERATIONS;

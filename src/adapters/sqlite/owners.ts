@@ -32,7 +32,7 @@ export function holdOwner(path: string, ownerId: string): Owners {
     dead(database, now) {
       const live = liveOwners(database, now).filter((owner) => owner !== ownerId);
       for (const name of readdirSync(dirname(path))) {
-        if (!name.startsWith(prefix) || name.endsWith("-journal")) continue;
+        if (!name.startsWith(prefix)) continue;
         const owner = decodeURIComponent(name.slice(prefix.length));
         if (owner !== ownerId && !live.includes(owner) && isGone(fileOf(owner))) rmSync(fileOf(owner), { force: true });
       }
@@ -48,17 +48,24 @@ export function holdOwner(path: string, ownerId: string): Owners {
 
 function takeLock(file: string, ownerId: string): DatabaseSync {
   for (;;) {
-    const lock = new DatabaseSync(file, { timeout: 0 });
-    try {
-      untilFree(() => lock.exec("BEGIN EXCLUSIVE"), PROBE_MS);
-    } catch (error) {
-      lock.close();
-      if (!isBusy(error)) throw unavailable(`The lock ${file} cannot be taken`, error);
-      throw new SignalboxError("UNAVAILABLE", `The owner id "${ownerId}" is in use by another process (${file}).`);
-    }
+    const lock = lockNow(file, ownerId);
     // Somebody may have cleared the file away between opening and locking it.
     if (existsSync(file)) return lock;
     lock.close();
+  }
+}
+
+function lockNow(file: string, ownerId: string): DatabaseSync {
+  let lock: DatabaseSync | undefined;
+  try {
+    const opened = (lock = new DatabaseSync(file, { timeout: 0 }));
+    // No journal file: one left behind by a kill would be in the way.
+    untilFree(() => opened.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE"), PROBE_MS);
+    return opened;
+  } catch (error) {
+    lock?.close();
+    if (!isBusy(error)) throw unavailable(`The lock ${file} cannot be taken`, error);
+    throw new SignalboxError("UNAVAILABLE", `The owner id "${ownerId}" is in use by another process (${file}).`);
   }
 }
 

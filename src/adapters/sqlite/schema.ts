@@ -22,7 +22,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE executions (
     number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, workflow_id TEXT NOT NULL, status TEXT NOT NULL, created_at TEXT NOT NULL,
     idempotency_key TEXT, epoch INTEGER NOT NULL, last_seq INTEGER NOT NULL, owner TEXT, lease_until INTEGER, wake_at INTEGER,
-    duration_ms INTEGER, doc TEXT NOT NULL
+    expire_at INTEGER, duration_ms INTEGER, doc TEXT NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX execution_ids ON executions (tenant, id);
   CREATE UNIQUE INDEX execution_keys ON executions (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -31,6 +31,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX executions_by_status ON executions (tenant, status, created_at, id);
   CREATE INDEX executions_by_workflow_status ON executions (tenant, workflow_id, status, created_at, id);
   CREATE INDEX executions_due ON executions (wake_at) WHERE wake_at IS NOT NULL;
+  CREATE INDEX executions_expired ON executions (expire_at) WHERE expire_at IS NOT NULL;
   CREATE INDEX executions_owned ON executions (owner) WHERE owner IS NOT NULL;
 
   -- Counted as they change: counting on demand would read every execution of a workflow.

@@ -9,6 +9,7 @@ import { sqliteEvents } from "./events.ts";
 import { sqliteExecutions } from "./executions.ts";
 import { sqliteInbox } from "./inbox.ts";
 import { holdOwner, noOwners, type Owners } from "./owners.ts";
+import { createRetention } from "./retention.ts";
 import { sqliteWaits } from "./waits.ts";
 import { sqliteWorkflows } from "./workflows.ts";
 
@@ -20,7 +21,11 @@ export interface SqliteStoreOptions {
   clock: Clock;
 }
 
-export type SqliteStore = Store & AsyncDisposable;
+/** The store, with the way to run a round of retention at once. */
+export interface SqliteStore extends Store, AsyncDisposable {
+  /** Deletes what retention has ended for; also done every ten minutes or so. Resolves with the number of executions deleted. */
+  deleteExpired(): Promise<number>;
+}
 
 /**
  * The store in one SQLite file, durable (fsynced) when a promise resolves, shared by any number of processes of one machine.
@@ -31,9 +36,11 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
   const connection: Connection = await connect({ path, onForeignWrite: () => changes.foreign() });
   const owners = await claimOwner(connection, ownerId);
   const checkpoints = createCheckpointFormat(connection);
+  const retention = createRetention(connection, clock);
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
+    retention.stop();
     await connection.read((database) => owners.release(database, clock.now()));
     await connection.close();
   }
@@ -47,6 +54,7 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
     decisions: sqliteDecisions(connection),
     checkpointer: new SqliteSaver(connection, checkpoints),
     ping: () => connection.read((database) => void database.get("SELECT 1 FROM workflows LIMIT 1")),
+    deleteExpired: retention.run,
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };

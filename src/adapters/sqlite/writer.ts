@@ -5,7 +5,9 @@ import type { ArgumentOf, OperationName, ResultOf } from "./operations.ts";
 /** The one writer of a store handle. A write's promise resolves when it is durable. */
 export interface Writer {
   write<N extends OperationName>(name: N, argument: ArgumentOf<N>): Promise<ResultOf<N>>;
-  /** Lets what was accepted be written, then ends. */
+  /** Takes no more, and resolves when what was accepted is written. */
+  drain(): Promise<void>;
+  /** Ends the writer; after `drain`. */
   close(): Promise<void>;
 }
 
@@ -60,12 +62,11 @@ export function createWriter(runner: BatchRunner): Writer {
         });
       });
     },
-    async close() {
-      if (isClosed) return;
+    async drain() {
       isClosed = true;
       if (inFlight > 0) await new Promise<void>((resolve) => idle.push(resolve));
-      await runner.close();
     },
+    close: () => runner.close(),
   };
 }
 
