@@ -71,11 +71,15 @@ export async function complete(handle: ModelHandle, request: ModelRequest, optio
 
 async function ask(handle: ModelHandle, request: ModelRequest, signal: AbortSignal, onPiece: CompleteOptions["onPiece"]): Promise<Answer> {
   const { chat } = handle;
-  const callOptions = {
-    signal,
-    ...(request.schema && handle.schemaBy === "response_format" && { response_format: responseFormat(request.schema) }),
+  const settings = {
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.maxTokens !== undefined && { maxTokens: request.maxTokens }),
+  };
+  const callOptions = {
+    signal,
+    // LangChain's registry takes them as configuration, our own models as options of the call.
+    ...(handle.schemaBy === "words" ? { configurable: settings } : settings),
+    ...(request.schema && handle.schemaBy === "response_format" && { response_format: responseFormat(request.schema) }),
     ...(request.offline && { offline: request.offline }),
   };
   const messages = request.schema && handle.schemaBy === "words" ? [...request.messages, schemaInWords(request.schema)] : request.messages;

@@ -125,19 +125,24 @@ async function scripted(reference: string, name: string, scripts: Readonly<Recor
 /** LangChain's own registry of providers, where it is installed; each provider is a further package. */
 async function fromLangChain(reference: string, provider: string, model: string, options: ModelsOptions): Promise<BaseChatModel> {
   const load = options.importPackage ?? ((name: string): Promise<unknown> => import(name));
-  const install = `npm install langchain @langchain/${provider}`;
   let langchain: { initChatModel(model: string, fields: object): Promise<BaseChatModel> };
   try {
     // The package is optional, so its type cannot be imported.
     langchain = (await load("langchain")) as typeof langchain;
   } catch (cause) {
-    throw notConfigured(reference, `${reference} needs the packages langchain and @langchain/${provider}: ${install}`, cause);
+    const message = `${reference} needs the packages langchain and, as a rule, @langchain/${provider}: npm install langchain @langchain/${provider}`;
+    throw notConfigured(reference, message, cause);
   }
   try {
-    return await langchain.initChatModel(model, { modelProvider: provider, maxRetries: 0 });
+    return await langchain.initChatModel(model, {
+      modelProvider: provider,
+      maxRetries: 0,
+      configurableFields: ["temperature", "maxTokens"],
+    });
   } catch (cause) {
-    const reason = cause instanceof Error ? ` (${cause.message.slice(0, 300)})` : "";
-    throw notConfigured(reference, `${reference} cannot be used: ${install}, then set its key${reason}.`, cause);
+    // LangChain's message names the package and the command.
+    const reason = cause instanceof Error ? cause.message.split("\n", 1)[0]?.slice(0, 300) : String(cause);
+    throw notConfigured(reference, `${reference} cannot be used: ${reason}`, cause);
   }
 }
 

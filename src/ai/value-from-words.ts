@@ -65,7 +65,7 @@ function isObject(value: unknown): value is JsonObject {
 
 function typeOf({ type, properties, items }: JsonObject): string {
   if (typeof type === "string") return type;
-  if (Array.isArray(type)) return String(type.find((name) => name !== "null") ?? "null");
+  if (Array.isArray(type)) return type.filter((name) => typeof name === "string").find((name) => name !== "null") ?? "null";
   if (properties !== undefined) return "object";
   return items === undefined ? "string" : "array";
 }
@@ -126,10 +126,11 @@ const FORMATS: Readonly<Record<string, string>> = {
 };
 
 function stringOf(schema: JsonObject, { text }: Place): string {
-  const format = FORMATS[String(schema["format"])];
+  const format = typeof schema["format"] === "string" ? FORMATS[schema["format"]] : undefined;
   if (format !== undefined) return format;
   const extract = extractOf(text);
   const most = typeof schema["maxLength"] === "number" ? schema["maxLength"] : extract.length;
   const least = typeof schema["minLength"] === "number" ? schema["minLength"] : 0;
-  return [...extract].slice(0, most).join("").padEnd(least, "-");
+  // JSON Schema counts code points, and so does Array.from.
+  return Array.from(extract).slice(0, most).join("").padEnd(least, "-");
 }

@@ -86,6 +86,8 @@ export default defineStep({
       confidence: null,
       rationale: typeof reason === "string" ? reason.slice(0, 1_000) : "",
       answeredBy: answer.principal,
+      model: null,
+      offline: false,
       // They were paid for, and are told, by the record of the question.
       attempts: [],
       tokensIn: 0,
@@ -161,10 +163,10 @@ function isTrue(context: StepContext<DecisionConfig>, when: string): boolean {
   throw new SignalboxError("EXPRESSION_FAILED", `The rule "${when}" gives no boolean.`, { details: { expression: when } });
 }
 
-function visibleState({ config, state }: StepContext<DecisionConfig>): Json {
-  const { inputs } = config;
-  if (!Array.isArray(inputs)) return inputs ?? state();
-  const whole = state();
+function visibleState(context: StepContext<DecisionConfig>): Json {
+  const { inputs } = context.config;
+  if (!Array.isArray(inputs)) return inputs ?? context.state();
+  const whole = context.state();
   const named = inputs.map((name): [string, Json] => [name, name.split(".").reduce<Json>((at, key) => fieldOf(at, key), whole)]);
   return Object.fromEntries(named);
 }

@@ -65,7 +65,7 @@ describe("references", () => {
     });
     const reply = await shared.complete(asking({ model: "mistralai:small", schema }));
     expect(reply).toMatchObject({ text: '{"colour":"blue"}', model: "mistralai:small", offline: false });
-    expect(asked).toEqual([["small", { modelProvider: "mistralai", maxRetries: 0 }]]);
+    expect(asked).toEqual([["small", expect.objectContaining({ modelProvider: "mistralai", maxRetries: 0 })]]);
   });
 
   test("a model the policy does not list is not called", async () => {
