@@ -25,15 +25,39 @@ const ARRAYS = {
   BigUint64Array,
 };
 
-const ERRORS: Record<string, new (message?: string, options?: ErrorOptions) => Error> = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+const ERRORS: Record<string, new (message?: string, options?: ErrorOptions) => Error> = {
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+};
 
 /** LangGraph marks its classes with a name, because a program may hold two copies of the package. */
-const named = (name: string) => (value: object) => "lg_name" in value && !Object.hasOwn(Object.prototype, "lg_name") && value.lg_name === name && isInstance(value);
+const named = (name: string) => (value: object) =>
+  "lg_name" in value && !Object.hasOwn(Object.prototype, "lg_name") && value.lg_name === name && isInstance(value);
 
 const TAGS: readonly Tag[] = [
-  tag({ name: "date", is: (value) => value instanceof Date, pack: (value: Date) => value.getTime(), unpack: (time: number) => new Date(time) }),
-  tag({ name: "map", is: (value) => value instanceof Map, pack: (value: Map<unknown, unknown>) => [...value], unpack: (entries: [unknown, unknown][]) => new Map(entries) }),
-  tag({ name: "set", is: (value) => value instanceof Set, pack: (value: Set<unknown>) => [...value], unpack: (items: unknown[]) => new Set(items) }),
+  tag({
+    name: "date",
+    is: (value) => value instanceof Date,
+    pack: (value: Date) => value.getTime(),
+    unpack: (time: number) => new Date(time),
+  }),
+  tag({
+    name: "map",
+    is: (value) => value instanceof Map,
+    pack: (value: Map<unknown, unknown>) => [...value],
+    unpack: (entries: [unknown, unknown][]) => new Map(entries),
+  }),
+  tag({
+    name: "set",
+    is: (value) => value instanceof Set,
+    pack: (value: Set<unknown>) => [...value],
+    unpack: (items: unknown[]) => new Set(items),
+  }),
   tag({
     name: "regexp",
     is: (value) => value instanceof RegExp,
@@ -50,7 +74,12 @@ const TAGS: readonly Tag[] = [
   }),
   tag({ name: "message", is: isMessage, pack: packMessage, unpack: unpackMessage }),
   tag({ name: "send", is: named("Send"), pack: ({ node, args, timeout }: Send) => [node, args, timeout ?? null], unpack: unpackSend }),
-  tag({ name: "overwrite", is: named("Overwrite"), pack: (value: Overwrite<unknown>) => [value.value], unpack: ([value]: [unknown]) => new Overwrite(value) }),
+  tag({
+    name: "overwrite",
+    is: named("Overwrite"),
+    pack: (value: Overwrite<unknown>) => [value.value],
+    unpack: ([value]: [unknown]) => new Overwrite(value),
+  }),
   tag({
     name: "command",
     is: named("Command"),
@@ -58,7 +87,12 @@ const TAGS: readonly Tag[] = [
     unpack: ([graph, update, resume, goto]: [string | null, Record<string, unknown>, unknown, string[]]) =>
       new Command({ update, resume, goto, ...(graph === null ? {} : { graph }) }),
   }),
-  tag({ name: "delta", is: named("DeltaSnapshot"), pack: (value: DeltaSnapshot) => [value.value], unpack: ([value]: [unknown]) => new DeltaSnapshot(value) }),
+  tag({
+    name: "delta",
+    is: named("DeltaSnapshot"),
+    pack: (value: DeltaSnapshot) => [value.value],
+    unpack: ([value]: [unknown]) => new DeltaSnapshot(value),
+  }),
 ];
 
 const BY_NAME = new Map(TAGS.map((each) => [each.name, each]));

@@ -24,6 +24,9 @@ export async function openStore(spec: string, options: OpenStoreOptions): Promis
       return await openFirestoreStore({ ...options, project: place });
     }
     default:
-      throw new SignalboxError("INVALID_INPUT", `"${spec}" names no store: it must be sqlite:<path>, sqlite::memory: or firestore:<project>.`);
+      throw new SignalboxError(
+        "INVALID_INPUT",
+        `"${spec}" names no store: it must be sqlite:<path>, sqlite::memory: or firestore:<project>.`,
+      );
   }
 }

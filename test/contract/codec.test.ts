@@ -20,9 +20,21 @@ describe("the checkpoint codec", () => {
 
   test("any JSON value comes back as it was, with every kind of string and key", () => {
     const anyJson = fc.letrec((tie) => ({
-      value: fc.oneof({ depthSize: "small" }, fc.constant(null), fc.boolean(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.string({ unit: "binary" }), tie("list"), tie("record")),
+      value: fc.oneof(
+        { depthSize: "small" },
+        fc.constant(null),
+        fc.boolean(),
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.string({ unit: "binary" }),
+        tie("list"),
+        tie("record"),
+      ),
       list: fc.array(tie("value")),
-      record: fc.dictionary(fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "toJSON", "$", "v", "lc", "lg_name", "type")), tie("value"), { noNullPrototype: true }),
+      record: fc.dictionary(
+        fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "toJSON", "$", "v", "lc", "lg_name", "type")),
+        tie("value"),
+        { noNullPrototype: true },
+      ),
     })).value;
     fc.assert(
       fc.property(anyJson, (value) => {
@@ -72,9 +84,23 @@ describe("the checkpoint codec", () => {
 
   test("what JSON cannot say comes back as it was", () => {
     const values: unknown[] = [
-      undefined, Number.NaN, Infinity, -Infinity, -0, 12345678901234567890n,
-      new Date(1_700_000_000_000), new Map<unknown, unknown>([["a", 1], [{ k: 1 }, new Set([1, undefined])]]), new Set(["x"]), /a+"$/gi,
-      new Uint8Array([0, 1, 255]), new Float32Array([1.5, -2]), new BigInt64Array([5n]), new Uint8Array([7]).buffer,
+      undefined,
+      Number.NaN,
+      Infinity,
+      -Infinity,
+      -0,
+      12345678901234567890n,
+      new Date(1_700_000_000_000),
+      new Map<unknown, unknown>([
+        ["a", 1],
+        [{ k: 1 }, new Set([1, undefined])],
+      ]),
+      new Set(["x"]),
+      /a+"$/gi,
+      new Uint8Array([0, 1, 255]),
+      new Float32Array([1.5, -2]),
+      new BigInt64Array([5n]),
+      new Uint8Array([7]).buffer,
       { here: undefined, there: [undefined, -0] },
     ];
     for (const value of values) {
@@ -123,7 +149,11 @@ describe("the checkpoint codec", () => {
     named.id = named.lc_kwargs["id"] = "set later";
     for (const message of [
       named,
-      new AIMessage({ content: "", tool_calls: [{ id: "1", name: "tool", args: { a: 1 }, type: "tool_call" }], response_metadata: { model: "m" } }),
+      new AIMessage({
+        content: "",
+        tool_calls: [{ id: "1", name: "tool", args: { a: 1 }, type: "tool_call" }],
+        response_metadata: { model: "m" },
+      }),
       new AIMessageChunk({ content: "to", tool_call_chunks: [{ index: 0, args: "{", type: "tool_call_chunk" }] }),
       new ToolMessage({ content: "done", tool_call_id: "1", artifact: { rows: 3 }, status: "error" }),
       new SystemMessage("be kind"),
@@ -147,7 +177,11 @@ describe("the checkpoint codec", () => {
         return { amount: 5 };
       }
     }
-    expect(roundTrip({ point: new Point(), money: new Money(), skip: () => 1, list: [Symbol("s")] })).toStrictEqual({ point: { x: 1, y: [2] }, money: { amount: 5 }, list: [undefined] });
+    expect(roundTrip({ point: new Point(), money: new Money(), skip: () => 1, list: [Symbol("s")] })).toStrictEqual({
+      point: { x: 1, y: [2] },
+      money: { amount: 5 },
+      list: [undefined],
+    });
   });
 
   test("a cyclic value is refused as INVALID_INPUT", () => {

@@ -16,7 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const open = (path: string, ownerId = "test") => openSqliteStore({ path, ownerId, clock: systemClock });
 /** UNAVAILABLE, in one line, naming the path. */
 const refusalOf = (path: string) =>
-  expect.objectContaining({ code: "UNAVAILABLE", message: expect.stringMatching(new RegExp(`^[^\\n]*${path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}[^\\n]*$`)) as string });
+  expect.objectContaining({
+    code: "UNAVAILABLE",
+    message: expect.stringMatching(new RegExp(`^[^\\n]*${path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}[^\\n]*$`)) as string,
+  });
 
 describe("a store file", () => {
   test("is made with its folder where both are missing", async () => {
@@ -115,7 +118,11 @@ describe("a store file", () => {
     expect(await other.executions.ownedBy("gone", 10)).toEqual([{ tenant: "t", id: "1" }]);
     // Once its lease is over there is nothing left to say, and its lock file goes.
     expect(await other.executions.deadOwners(now + 20_000)).toEqual([]);
-    expect(readdirSync(folder).filter((name) => name.startsWith("left.db.owner-")).toSorted()).toEqual(["left.db.owner-alive", "left.db.owner-other"]);
+    expect(
+      readdirSync(folder)
+        .filter((name) => name.startsWith("left.db.owner-"))
+        .toSorted(),
+    ).toEqual(["left.db.owner-alive", "left.db.owner-other"]);
     await Promise.all([alive.close(), other.close()]);
   });
 
@@ -123,16 +130,24 @@ describe("a store file", () => {
     const path = join(folder, "retention.db");
     const clock = manualClock(START);
     await using store = await openSqliteStore({ path, ownerId: "test", clock });
-    for (const [id, expireAt] of [["old", START + 1_000], ["young", START + 9_000_000], ["kept", null]] as const) {
+    for (const [id, expireAt] of [
+      ["old", START + 1_000],
+      ["young", START + 9_000_000],
+      ["kept", null],
+    ] as const) {
       const handle = await claimed(store, await start(store, { tenant: "t", id }), "a");
       await store.inbox.send(aMessage(handle.execution));
       await store.executions.commit(
-        commitOn(handle, { status: "COMPLETED", lastSeq: 3, owner: null, leaseUntil: null, wakeAt: null, expireAt }, {
-          checkpoints: [aCheckpointPut({ big: "x".repeat(50_000) })],
-          decisions: [aDecision(handle.execution)],
-          openWaits: [aWait(handle.execution)],
-          values: [{ ref: "r", value: 1 }],
-        }),
+        commitOn(
+          handle,
+          { status: "COMPLETED", lastSeq: 3, owner: null, leaseUntil: null, wakeAt: null, expireAt },
+          {
+            checkpoints: [aCheckpointPut({ big: "x".repeat(50_000) })],
+            decisions: [aDecision(handle.execution)],
+            openWaits: [aWait(handle.execution)],
+            values: [{ ref: "r", value: 1 }],
+          },
+        ),
       );
     }
     expect(await store.deleteExpired()).toBe(0);
@@ -141,7 +156,17 @@ describe("a store file", () => {
     expect((await store.executions.list("t", { pageSize: 10 })).items.map(({ id }) => id).toSorted()).toEqual(["kept", "young"]);
     expect((await store.executions.stats("t", ["orders"])).get("orders")).toMatchObject({ total: 3, completed: 3 });
     const file = new DatabaseSync(path, { readOnly: true });
-    for (const table of ["executions", "event_pages", "execution_values", "inbox", "waits", "decisions", "threads", "checkpoints", "checkpoint_blobs"]) {
+    for (const table of [
+      "executions",
+      "event_pages",
+      "execution_values",
+      "inbox",
+      "waits",
+      "decisions",
+      "threads",
+      "checkpoints",
+      "checkpoint_blobs",
+    ]) {
       const left = file.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.["count"];
       expect([table, left]).toEqual([table, table === "event_pages" ? 6 : 2]);
     }
@@ -181,6 +206,7 @@ describe("openStore", () => {
   });
 
   test("refuses what names no store", async () => {
-    for (const spec of ["", "sqlite:", "mongo:x", "/data/x.db"]) await expect(openStore(spec, options)).rejects.toMatchObject({ code: "INVALID_INPUT" });
+    for (const spec of ["", "sqlite:", "mongo:x", "/data/x.db"])
+      await expect(openStore(spec, options)).rejects.toMatchObject({ code: "INVALID_INPUT" });
   });
 });

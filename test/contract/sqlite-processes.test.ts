@@ -21,7 +21,9 @@ afterEach(() => {
 
 /** A real process of its own; its stdout, line by line. */
 function run(script: string, ...args: string[]) {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(`./processes/${script}`, import.meta.url)), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [fileURLToPath(new URL(`./processes/${script}`, import.meta.url)), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   children.push(child);
   const lines: string[] = [];
   let wake = () => {};

@@ -8,7 +8,9 @@ import { toStoreError, untilFree } from "./sqlite-error.ts";
 export type Write = readonly [name: OperationName, argument: unknown];
 
 /** What became of it: `[value]`, or the refusal in parts, which survive the way between threads. */
-export type Outcome = readonly [value: unknown] | readonly [value: undefined, code: ErrorCode, message: string, details: Record<string, unknown>];
+export type Outcome =
+  | readonly [value: unknown]
+  | readonly [value: undefined, code: ErrorCode, message: string, details: Record<string, unknown>];
 
 /**
  * Runs writes as one transaction, one fsync for all of them. Each has its own savepoint: a refused one leaves no trace and spoils no

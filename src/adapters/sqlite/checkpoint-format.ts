@@ -2,7 +2,14 @@ import { createHash } from "node:crypto";
 import { WRITES_IDX_MAP, type Checkpoint, type CheckpointPendingWrite } from "@langchain/langgraph-checkpoint";
 import type { CheckpointPut, CheckpointWrites } from "../../ports/store.ts";
 import { decode, encode } from "../codec.ts";
-import { numberOf, type CheckpointRow, type CheckpointRows, type TaskWrite, type TaskWritesRow, type ThreadKey } from "./checkpoint-operations.ts";
+import {
+  numberOf,
+  type CheckpointRow,
+  type CheckpointRows,
+  type TaskWrite,
+  type TaskWritesRow,
+  type ThreadKey,
+} from "./checkpoint-operations.ts";
 import type { Connection } from "./connection.ts";
 import type { Database } from "./database.ts";
 

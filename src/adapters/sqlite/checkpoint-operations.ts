@@ -34,7 +34,8 @@ export interface CheckpointRows {
 
 /** Checkpoints and writes of one thread, with the large values they refer to. */
 export function putCheckpoints(database: Database, { key, checkpoints, writes, blobs }: CheckpointRows): void {
-  const thread = numberOf(database, key) ?? database.run("INSERT INTO threads (tenant, id) VALUES (?, ?)", [key.tenant, key.thread]).lastInsertRowid;
+  const thread =
+    numberOf(database, key) ?? database.run("INSERT INTO threads (tenant, id) VALUES (?, ?)", [key.tenant, key.thread]).lastInsertRowid;
   for (const { ref, value } of blobs) {
     database.run("INSERT INTO checkpoint_blobs (thread, ref, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [thread, ref, value]);
   }
@@ -55,9 +56,15 @@ function putTaskWrites(database: Database, thread: number, { ns, checkpointId, t
     [...place, doc],
   );
   if (changes === 1) return;
-  const stored = database.get<{ doc: string }>("SELECT doc FROM checkpoint_writes WHERE thread = ? AND ns = ? AND checkpoint_id = ? AND task_id = ?", place);
+  const stored = database.get<{ doc: string }>(
+    "SELECT doc FROM checkpoint_writes WHERE thread = ? AND ns = ? AND checkpoint_id = ? AND task_id = ?",
+    place,
+  );
   const merged = mergeWrites(stored?.doc ?? "[]", doc);
-  database.run("UPDATE checkpoint_writes SET doc = ? WHERE thread = ? AND ns = ? AND checkpoint_id = ? AND task_id = ?", [merged, ...place]);
+  database.run("UPDATE checkpoint_writes SET doc = ? WHERE thread = ? AND ns = ? AND checkpoint_id = ? AND task_id = ?", [
+    merged,
+    ...place,
+  ]);
 }
 
 /** The first write of an index stays; errors, interrupts and their like (negative indexes) are replaced by what comes later. */
@@ -73,7 +80,8 @@ function mergeWrites(stored: string, later: string): string {
 export function deleteThread(database: Database, key: ThreadKey): void {
   const thread = numberOf(database, key);
   if (thread === undefined) return;
-  for (const table of ["checkpoints", "checkpoint_writes", "checkpoint_blobs"]) database.run(`DELETE FROM ${table} WHERE thread = ?`, [thread]);
+  for (const table of ["checkpoints", "checkpoint_writes", "checkpoint_blobs"])
+    database.run(`DELETE FROM ${table} WHERE thread = ?`, [thread]);
   database.run("DELETE FROM threads WHERE number = ?", [thread]);
 }
 

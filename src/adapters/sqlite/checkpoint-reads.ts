@@ -1,6 +1,13 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { RunnableConfig } from "@langchain/core/runnables";
-import { maxChannelVersion, TASKS, type Checkpoint, type CheckpointMetadata, type CheckpointPendingWrite, type CheckpointTuple } from "@langchain/langgraph-checkpoint";
+import {
+  maxChannelVersion,
+  TASKS,
+  type Checkpoint,
+  type CheckpointMetadata,
+  type CheckpointPendingWrite,
+  type CheckpointTuple,
+} from "@langchain/langgraph-checkpoint";
 import { SignalboxError } from "../../errors.ts";
 import { decode, encode } from "../codec.ts";
 import { checkpointOf, taskWritesOf } from "./checkpoint-format.ts";
@@ -36,7 +43,8 @@ const WRITES = 'SELECT task_id "taskId", doc FROM checkpoint_writes WHERE thread
 export function tenantOf(database: Database, thread: string, named: string | undefined): string {
   if (named !== undefined) return named;
   const [first, second] = database.all<{ tenant: string }>("SELECT tenant FROM threads WHERE id = ? LIMIT 2", [thread]);
-  if (second) throw new SignalboxError("CONFLICT", `The thread "${thread}" exists in several tenants; name one as "tenant" in "configurable".`);
+  if (second)
+    throw new SignalboxError("CONFLICT", `The thread "${thread}" exists in several tenants; name one as "tenant" in "configurable".`);
   return first ? fromKey(first.tenant) : "";
 }
 
@@ -100,10 +108,10 @@ function listRows(database: Database, { thread, ns, id, before }: ListQuery, ten
   if (id !== undefined) add("c.id = ?", id);
   if (before !== undefined) add("c.id < ?", before);
   if (last) add("(c.id, t.id, c.ns) < (?, ?, ?)", fromKey(last.id), fromKey(last.thread), fromKey(last.ns));
-  return database.all<Row>(
-    `${ROWS} WHERE ${conditions.join(" AND ")} ORDER BY c.id DESC, t.id DESC, c.ns DESC LIMIT ?`,
-    [...parameters, LIST_ROWS],
-  );
+  return database.all<Row>(`${ROWS} WHERE ${conditions.join(" AND ")} ORDER BY c.id DESC, t.id DESC, c.ns DESC LIMIT ?`, [
+    ...parameters,
+    LIST_ROWS,
+  ]);
 }
 
 function tupleOf(database: Database, row: Row, namesTenant: boolean): CheckpointTuple {

@@ -49,10 +49,23 @@ export class SqliteSaver extends BaseCheckpointSaver {
   override async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
     const { thread_id: thread, checkpoint_ns: ns, checkpoint_id: id, tenant } = configurableOf(config);
     const before = options.before && getCheckpointId(options.before);
-    yield* listCheckpoints(this.#connection, { thread, tenant, ns, id, before: before === "" ? undefined : before, filter: options.filter, limit: options.limit });
+    yield* listCheckpoints(this.#connection, {
+      thread,
+      tenant,
+      ns,
+      id,
+      before: before === "" ? undefined : before,
+      filter: options.filter,
+      limit: options.limit,
+    });
   }
 
-  async put(config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, newVersions: ChannelVersions): Promise<RunnableConfig> {
+  async put(
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    newVersions: ChannelVersions,
+  ): Promise<RunnableConfig> {
     const { checkpoint_ns: ns = "", checkpoint_id: parentId = null, tenant } = configurableOf(config);
     const key = this.#keyOf(config, "put a checkpoint");
     const packed = this.#format.pack({
@@ -62,14 +75,20 @@ export class SqliteSaver extends BaseCheckpointSaver {
     });
     if (packed) await this.#connection.write("putCheckpoints", packed.rows);
     packed?.stored();
-    return { configurable: { ...(tenant !== undefined && { tenant }), thread_id: key.thread, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
+    return {
+      configurable: { ...(tenant !== undefined && { tenant }), thread_id: key.thread, checkpoint_ns: ns, checkpoint_id: checkpoint.id },
+    };
   }
 
   async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
     const { checkpoint_ns: ns = "", checkpoint_id: checkpointId } = configurableOf(config);
     const key = this.#keyOf(config, "put writes");
     if (checkpointId === undefined) throw new Error('Failed to put writes: the config has no "checkpoint_id" in its "configurable".');
-    const packed = this.#format.pack({ execution: { tenant: key.tenant, id: key.thread }, checkpoints: [], writes: [{ ns, checkpointId, taskId, writes }] });
+    const packed = this.#format.pack({
+      execution: { tenant: key.tenant, id: key.thread },
+      checkpoints: [],
+      writes: [{ ns, checkpointId, taskId, writes }],
+    });
     if (packed) await this.#connection.write("putCheckpoints", packed.rows);
   }
 
@@ -104,7 +123,8 @@ function configurableOf({ configurable = {} }: RunnableConfig): Configurable {
     const value: unknown = configurable[key];
     if (value === undefined || value === null) continue;
     // Numbers are common as thread ids; anything else is a mistake that must not become "[object Object]".
-    if (typeof value !== "string" && typeof value !== "number") throw new TypeError(`"${key}" in the config's "configurable" must be a string.`);
+    if (typeof value !== "string" && typeof value !== "number")
+      throw new TypeError(`"${key}" in the config's "configurable" must be a string.`);
     given[key] = String(value);
   }
   return given;

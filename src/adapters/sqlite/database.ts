@@ -29,7 +29,11 @@ export function openForWriting(path: string): Database {
     try {
       untilFree(() => migrate(connection, path));
       // FULL: a commit is on the disk when it is acknowledged, and stays there when the power fails.
-      untilFree(() => connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -16000`));
+      untilFree(() =>
+        connection.exec(
+          `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -16000`,
+        ),
+      );
       // SQLite opens a file it may not write for reading, and says so at the first write only: this is one that changes nothing.
       untilFree(() => connection.exec("BEGIN IMMEDIATE"));
       connection.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; ROLLBACK`);
@@ -74,7 +78,10 @@ function migrate(connection: DatabaseSync, path: string): void {
 function versionOf(connection: DatabaseSync, path: string): number {
   const version = Number(connection.prepare("PRAGMA user_version").get()?.["user_version"]);
   if (version <= SCHEMA_VERSION) return version;
-  throw new SignalboxError("UNAVAILABLE", `The store at ${path} was written by a newer version (schema ${version}, this one knows ${SCHEMA_VERSION}).`);
+  throw new SignalboxError(
+    "UNAVAILABLE",
+    `The store at ${path} was written by a newer version (schema ${version}, this one knows ${SCHEMA_VERSION}).`,
+  );
 }
 
 function database(connection: DatabaseSync): Database {
@@ -100,7 +107,6 @@ function database(connection: DatabaseSync): Database {
     },
   };
 }
-
 
 function bindable(parameters: Parameters): Parameters {
   return parameters.some((parameter) => typeof parameter === "string" && toKey(parameter) !== parameter)

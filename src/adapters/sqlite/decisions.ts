@@ -14,12 +14,29 @@ export function sqliteDecisions({ read }: Connection): DecisionStore {
       read((database) =>
         readPage(
           database,
-          { table: "decisions", columns: "doc", time: "at", equal: { tenant, execution_id: executionId, workflow_id: workflowId, step_id: stepId }, pageSize, pageToken },
+          {
+            table: "decisions",
+            columns: "doc",
+            time: "at",
+            equal: { tenant, execution_id: executionId, workflow_id: workflowId, step_id: stepId },
+            pageSize,
+            pageToken,
+          },
           decisionOf,
         ),
       ),
     listOf: (tenant, ids) =>
-      read((database) => new Map(ids.map((id) => [id, database.all<Doc>("SELECT doc FROM decisions WHERE tenant = ? AND execution_id = ? ORDER BY at, id", [tenant, id]).map(decisionOf)]))),
+      read(
+        (database) =>
+          new Map(
+            ids.map((id) => [
+              id,
+              database
+                .all<Doc>("SELECT doc FROM decisions WHERE tenant = ? AND execution_id = ? ORDER BY at, id", [tenant, id])
+                .map(decisionOf),
+            ]),
+          ),
+      ),
   };
 }
 

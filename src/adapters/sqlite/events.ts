@@ -12,7 +12,9 @@ export function sqliteEvents({ read }: Connection, changes: Changes): EventStore
     pagesOf: (tenant, ids, page) =>
       read((database) => {
         const events = (id: string): ExecutionEvent[] =>
-          "afterSeq" in page ? readAfter(database, tenant, id, page.afterSeq, page.limit) : readBefore(database, tenant, id, page.beforeSeq, page.limit);
+          "afterSeq" in page
+            ? readAfter(database, tenant, id, page.afterSeq, page.limit)
+            : readBefore(database, tenant, id, page.beforeSeq, page.limit);
         return new Map(ids.map((id) => [id, events(id)]));
       }),
     watch: (tenant, id, onChange) => changes.watchEvents({ tenant, id }, onChange),

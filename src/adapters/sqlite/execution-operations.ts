@@ -53,11 +53,26 @@ const INSERT = /* sql */ `
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
 
 /** The new execution's event page number, or the document that was there already. */
-export function createExecution(database: Database, { row, page }: { row: ExecutionRow; page: EventPage | null }): { page: number | null } | { found: string } {
+export function createExecution(
+  database: Database,
+  { row, page }: { row: ExecutionRow; page: EventPage | null },
+): { page: number | null } | { found: string } {
   const { tenant, id, idempotencyKey } = row;
   const { changes, lastInsertRowid } = database.run(INSERT, [
-    tenant, id, row.workflowId, row.status, row.createdAt, idempotencyKey,
-    row.epoch, row.lastSeq, row.owner, row.leaseUntil, row.wakeAt, row.expireAt, row.durationMs, row.doc,
+    tenant,
+    id,
+    row.workflowId,
+    row.status,
+    row.createdAt,
+    idempotencyKey,
+    row.epoch,
+    row.lastSeq,
+    row.owner,
+    row.leaseUntil,
+    row.wakeAt,
+    row.expireAt,
+    row.durationMs,
+    row.doc,
   ]);
   if (changes === 1) return { page: page && insertPage(database, lastInsertRowid, page) };
   const found =
@@ -88,7 +103,9 @@ export function commitExecution(database: Database, commit: CommitRows): number 
   );
   if (stored?.epoch !== guard.epoch || stored.lastSeq !== guard.lastSeq) {
     if (stored && isApplied(database, stored, row)) return null;
-    throw new SignalboxError("LEASE_LOST", undefined, { details: { executionId: id, epoch: stored?.epoch ?? null, lastSeq: stored?.lastSeq ?? null } });
+    throw new SignalboxError("LEASE_LOST", undefined, {
+      details: { executionId: id, epoch: stored?.epoch ?? null, lastSeq: stored?.lastSeq ?? null },
+    });
   }
   updateExecution(database, stored, row);
   writeParts(database, stored.number, commit);

@@ -10,7 +10,18 @@ import type { WaitRow } from "./wait-operations.ts";
 export function executionRow(execution: Execution): ExecutionRow {
   const { tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt, expireAt } = execution;
   return {
-    tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt, expireAt,
+    tenant,
+    id,
+    workflowId,
+    status,
+    createdAt,
+    idempotencyKey,
+    epoch,
+    lastSeq,
+    owner,
+    leaseUntil,
+    wakeAt,
+    expireAt,
     durationMs: durationOf(execution),
     doc: JSON.stringify(execution),
   };
@@ -49,5 +60,15 @@ function decisionRow(decision: Decision): DecisionRow {
 
 function waitRow(wait: OpenWait): WaitRow {
   const { tenant, id, executionId, workflowId, kind, status, createdAt, answer } = wait;
-  return { tenant, id, executionId, workflowId, kind, status, createdAt, answer: answer && JSON.stringify(answer), doc: JSON.stringify(wait) };
+  return {
+    tenant,
+    id,
+    executionId,
+    workflowId,
+    kind,
+    status,
+    createdAt,
+    answer: answer && JSON.stringify(answer),
+    doc: JSON.stringify(wait),
+  };
 }

@@ -16,11 +16,17 @@ export function readStats(database: Database, tenant: string, workflowIds: reado
 }
 
 function statsOf(database: Database, tenant: string, workflowId: string): Stats {
-  const counts = database.all<Count>('SELECT status, count, duration_ms "durationMs" FROM execution_counts WHERE tenant = ? AND workflow_id = ?', [tenant, workflowId]);
+  const counts = database.all<Count>(
+    'SELECT status, count, duration_ms "durationMs" FROM execution_counts WHERE tenant = ? AND workflow_id = ?',
+    [tenant, workflowId],
+  );
   const count = (status: ExecutionStatus): number => counts.find((row) => row.status === status)?.count ?? 0;
   const [completed, failed] = [count("COMPLETED"), count("FAILED")];
   const durationMs = counts.find((row) => row.status === "COMPLETED")?.durationMs ?? 0;
-  const newest = database.get<{ at: string }>("SELECT created_at at FROM executions WHERE tenant = ? AND workflow_id = ? ORDER BY created_at DESC LIMIT 1", [tenant, workflowId]);
+  const newest = database.get<{ at: string }>(
+    "SELECT created_at at FROM executions WHERE tenant = ? AND workflow_id = ? ORDER BY created_at DESC LIMIT 1",
+    [tenant, workflowId],
+  );
   return {
     total: counts.reduce((sum, row) => sum + row.count, 0),
     pending: count("PENDING"),

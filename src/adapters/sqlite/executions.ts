@@ -41,7 +41,14 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
       read((database) =>
         readPage(
           database,
-          { table: "executions", columns: "doc", time: "created_at", equal: { tenant, workflow_id: workflowId, status }, pageSize, pageToken },
+          {
+            table: "executions",
+            columns: "doc",
+            time: "created_at",
+            equal: { tenant, workflow_id: workflowId, status },
+            pageSize,
+            pageToken,
+          },
           executionOf,
         ),
       ),
@@ -54,7 +61,10 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
     due: (now, limit) =>
       read((database) =>
         database
-          .all<Ref & { wakeAt: number }>('SELECT tenant, id, wake_at "wakeAt" FROM executions WHERE wake_at <= ? ORDER BY wake_at LIMIT ?', [now, limit])
+          .all<Ref & { wakeAt: number }>(
+            'SELECT tenant, id, wake_at "wakeAt" FROM executions WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
+            [now, limit],
+          )
           .map((row) => ({ ...refOf(row), wakeAt: row.wakeAt })),
       ),
     deadOwners: (now) => read((database) => owners.dead(database, now)),

@@ -13,10 +13,11 @@ export function sqliteInbox({ read, write }: Connection, changes: Changes): Inbo
       return number !== null;
     },
     list: (tenant, id) =>
-      read((database) =>
-        database
-          .all<{ doc: string }>("SELECT doc FROM inbox WHERE tenant = ? AND execution_id = ? ORDER BY sent_at, number", [tenant, id])
-          .map(({ doc }) => JSON.parse(doc) as InboxMessage), // written by `messageRow`
+      read(
+        (database) =>
+          database
+            .all<{ doc: string }>("SELECT doc FROM inbox WHERE tenant = ? AND execution_id = ? ORDER BY sent_at, number", [tenant, id])
+            .map(({ doc }) => JSON.parse(doc) as InboxMessage), // written by `messageRow`
       ),
     waiting: (sentBefore, limit) =>
       read((database) =>

@@ -26,7 +26,9 @@ export function holdOwner(path: string, ownerId: string): Owners {
   const lock = takeLock(fileOf(ownerId), ownerId);
 
   const liveOwners = (database: Database, now: number): string[] =>
-    database.all<{ owner: string }>("SELECT DISTINCT owner FROM executions WHERE owner IS NOT NULL AND lease_until > ?", [now]).map(({ owner }) => owner);
+    database
+      .all<{ owner: string }>("SELECT DISTINCT owner FROM executions WHERE owner IS NOT NULL AND lease_until > ?", [now])
+      .map(({ owner }) => owner);
 
   return {
     dead(database, now) {

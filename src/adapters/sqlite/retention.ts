@@ -54,11 +54,15 @@ export function createRetention({ write }: Connection, clock: Clock): Retention 
 
 /** The number of executions deleted. */
 export function deleteExpired(database: Database, { now, limit }: { now: number; limit: number }): number {
-  const rows = database.all<{ number: number; tenant: string; id: string }>("SELECT number, tenant, id FROM executions WHERE expire_at <= ? LIMIT ?", [now, limit]);
+  const rows = database.all<{ number: number; tenant: string; id: string }>(
+    "SELECT number, tenant, id FROM executions WHERE expire_at <= ? LIMIT ?",
+    [now, limit],
+  );
   for (const { number, ...keys } of rows) {
     const [tenant, id] = [fromKey(keys.tenant), fromKey(keys.id)];
     for (const table of ["event_pages", "execution_values"]) database.run(`DELETE FROM ${table} WHERE execution = ?`, [number]);
-    for (const table of ["inbox", "waits", "decisions"]) database.run(`DELETE FROM ${table} WHERE tenant = ? AND execution_id = ?`, [tenant, id]);
+    for (const table of ["inbox", "waits", "decisions"])
+      database.run(`DELETE FROM ${table} WHERE tenant = ? AND execution_id = ?`, [tenant, id]);
     deleteThread(database, { tenant, thread: id });
     database.run("DELETE FROM executions WHERE number = ?", [number]);
   }

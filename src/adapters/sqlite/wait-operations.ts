@@ -47,7 +47,12 @@ export function answerWait(
   database: Database,
   { tenant, id, status, answer, message }: WaitAnswerRow,
 ): { wait: StoredWait; isAccepted: boolean; message: number | null } | null {
-  const { changes } = database.run("UPDATE waits SET status = ?, answer = ? WHERE tenant = ? AND id = ? AND status = 'open'", [status, answer, tenant, id]);
+  const { changes } = database.run("UPDATE waits SET status = ?, answer = ? WHERE tenant = ? AND id = ? AND status = 'open'", [
+    status,
+    answer,
+    tenant,
+    id,
+  ]);
   const isAccepted = changes === 1;
   const wait = database.get<StoredWait>("SELECT doc, status, answer FROM waits WHERE tenant = ? AND id = ?", [tenant, id]);
   return wait ? { wait, isAccepted, message: isAccepted && message ? sendMessage(database, message) : null } : null;

@@ -31,7 +31,13 @@ export function sqliteWaits({ read, write }: Connection, changes: Changes): Wait
     listOf: (tenant, ids, kind) =>
       read((database) => new Map(ids.map((id) => [id, database.all<StoredWait>(OF_EXECUTION, [tenant, id, kind]).map(waitOf)]))),
     async answer(tenant, id, status, answer, message) {
-      const result = await write("answerWait", { tenant, id, status, answer: JSON.stringify(answer), message: message && messageRow(message) });
+      const result = await write("answerWait", {
+        tenant,
+        id,
+        status,
+        answer: JSON.stringify(answer),
+        message: message && messageRow(message),
+      });
       if (!result) return undefined;
       if (message) changes.sent({ tenant, id: message.executionId }, result.message);
       return { wait: waitOf(result.wait), accepted: result.isAccepted };

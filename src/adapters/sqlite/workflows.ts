@@ -11,7 +11,11 @@ export function sqliteWorkflows({ read, write }: Connection): WorkflowStore {
     get: (tenant, id) => read((database) => workflowOf(database.get<Doc>(ONE, [tenant, id]))),
     getVersion: (tenant, id, version) =>
       read((database) => {
-        const row = database.get<Doc>("SELECT doc FROM workflow_versions WHERE tenant = ? AND id = ? AND version = ?", [tenant, id, version]);
+        const row = database.get<Doc>("SELECT doc FROM workflow_versions WHERE tenant = ? AND id = ? AND version = ?", [
+          tenant,
+          id,
+          version,
+        ]);
         return row && (JSON.parse(row.doc) as WorkflowDefinition); // written by `rowOf`
       }),
     getMany: (tenant, ids) => read((database) => ids.flatMap((id) => workflowOf(database.get<Doc>(ONE, [tenant, id])) ?? [])),
@@ -24,7 +28,10 @@ export function sqliteWorkflows({ read, write }: Connection): WorkflowStore {
             columns: "doc",
             time: "created_at",
             equal: { tenant, status },
-            where: tags.map((tag) => ({ sql: "EXISTS (SELECT 1 FROM json_each(doc, '$.definition.tags') WHERE value = ?)", parameters: [tag] })),
+            where: tags.map((tag) => ({
+              sql: "EXISTS (SELECT 1 FROM json_each(doc, '$.definition.tags') WHERE value = ?)",
+              parameters: [tag],
+            })),
             pageSize,
             pageToken,
           },

@@ -41,7 +41,8 @@ export async function startWriterThread(path: string, onForeignWrite: () => void
     answers.clear();
   }
 
-  const refusals = (size: number): Outcome[] => Array.from({ length: size }, () => [undefined, "UNAVAILABLE", `The store's writer ended: ${gone}`, {}]);
+  const refusals = (size: number): Outcome[] =>
+    Array.from({ length: size }, () => [undefined, "UNAVAILABLE", `The store's writer ended: ${gone}`, {}]);
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin; only windows have
   const send = (message: ToWriter): void => worker.postMessage(message);
 

@@ -64,7 +64,10 @@ function serve(opened: Database): void {
       if (next.message.kind === "batch") batches.push(next.message);
       else other = next.message;
     }
-    const outcomes = runBatch(opened, batches.flatMap(({ writes }) => writes));
+    const outcomes = runBatch(
+      opened,
+      batches.flatMap(({ writes }) => writes),
+    );
     let from = 0;
     const done = batches.map(({ number, writes }): [number, Outcome[]] => [number, outcomes.slice(from, (from += writes.length))]);
     send({ kind: "done", batches: done });

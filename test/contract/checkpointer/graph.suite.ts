@@ -60,11 +60,15 @@ export function graphSuite<S extends BaseCheckpointSaver>(adapter: CheckpointerU
         .addEdge("__start__", "before")
         .addEdge("before", "ask")
         .compile();
-      const graph = new StateGraph(Annotation.Root({ log: append })).addNode("inner", inner).addEdge("__start__", "inner").compile({ checkpointer: use() });
+      const graph = new StateGraph(Annotation.Root({ log: append }))
+        .addNode("inner", inner)
+        .addEdge("__start__", "inner")
+        .compile({ checkpointer: use() });
       const config = newThread();
       await graph.invoke({ log: [] }, { ...config, durability: "sync" });
       const spaces = new Set<string>();
-      for await (const tuple of use().list({ configurable: { thread_id: String(config.configurable?.["thread_id"]) } })) spaces.add(String(tuple.config.configurable?.["checkpoint_ns"]));
+      for await (const tuple of use().list({ configurable: { thread_id: String(config.configurable?.["thread_id"]) } }))
+        spaces.add(String(tuple.config.configurable?.["checkpoint_ns"]));
       expect(spaces.size).toBe(2);
       const result = await graph.invoke(new Command({ resume: "yes" }), { ...config, durability: "sync" });
       expect(result.log).toEqual(["before", "yes"]);
@@ -104,7 +108,10 @@ export function graphSuite<S extends BaseCheckpointSaver>(adapter: CheckpointerU
       await graph.invoke({ messages: [new HumanMessage("one")] }, config);
       const { messages } = (await graph.invoke({ messages: [new HumanMessage("two")] }, config)) as { messages: BaseMessage[] };
       expect(messages.map((message) => [message.type, message.content])).toEqual([
-        ["human", "one"], ["ai", "heard 1"], ["human", "two"], ["ai", "heard 3"],
+        ["human", "one"],
+        ["ai", "heard 1"],
+        ["human", "two"],
+        ["ai", "heard 3"],
       ]);
       expect(new Set(messages.map((message) => message.id)).size).toBe(4);
       for (const message of messages) expect(message).toBeInstanceOf(message.type === "ai" ? AIMessage : HumanMessage);

@@ -48,7 +48,9 @@ export function savedValuesSuite<S extends BaseCheckpointSaver>(adapter: Checkpo
         hole: { inside: undefined },
       };
       const values = await valuesOf(use(), await putNew(use(), newThread(), live));
-      const [message, send] = [values?.["messages"], values?.["sends"]].map((list) => (Array.isArray(list) ? (list[0] as unknown) : undefined));
+      const [message, send] = [values?.["messages"], values?.["sends"]].map((list) =>
+        Array.isArray(list) ? (list[0] as unknown) : undefined,
+      );
       expect(values?.["messages"]).toEqual(live.messages);
       expect(message).toBeInstanceOf(HumanMessage);
       expect(send).toBeInstanceOf(Send);

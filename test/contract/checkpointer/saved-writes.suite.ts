@@ -23,14 +23,33 @@ export function savedWritesSuite<S extends BaseCheckpointSaver>(adapter: Checkpo
 
     test("the first write of a task's channel stays, an error or interrupt is replaced", async () => {
       const config = await putNew(use(), newThread(), { n: 1 });
-      await use().putWrites(config, [["a", 1], ["b", 1]], "task");
-      await use().putWrites(config, [["a", 2], ["b", 2], ["c", 2]], "task");
+      await use().putWrites(
+        config,
+        [
+          ["a", 1],
+          ["b", 1],
+        ],
+        "task",
+      );
+      await use().putWrites(
+        config,
+        [
+          ["a", 2],
+          ["b", 2],
+          ["c", 2],
+        ],
+        "task",
+      );
       await use().putWrites(config, [[INTERRUPT, { value: "first" }]], "task");
       await use().putWrites(config, [[INTERRUPT, { value: "second" }]], "task");
       await use().putWrites(config, [[ERROR, { message: "no" }]], "task");
       const writes = (await use().getTuple(config))?.pendingWrites ?? [];
       expect(Object.fromEntries(writes.map(([, channel, value]) => [channel, value]))).toEqual({
-        a: 1, b: 1, c: 2, [INTERRUPT]: { value: "second" }, [ERROR]: { message: "no" },
+        a: 1,
+        b: 1,
+        c: 2,
+        [INTERRUPT]: { value: "second" },
+        [ERROR]: { message: "no" },
       });
       expect(writes).toHaveLength(5);
     });
@@ -38,28 +57,70 @@ export function savedWritesSuite<S extends BaseCheckpointSaver>(adapter: Checkpo
     test("an interrupt may be one object or a list, a resume any value", async () => {
       const config = await putNew(use(), newThread(), { n: 1 });
       await use().putWrites(config, [[INTERRUPT, { value: "one" }]], "a");
-      await use().putWrites(config, [[INTERRUPT, [{ value: "one" }, { value: "two" }]], [RESUME, ["yes"]]], "b");
+      await use().putWrites(
+        config,
+        [
+          [INTERRUPT, [{ value: "one" }, { value: "two" }]],
+          [RESUME, ["yes"]],
+        ],
+        "b",
+      );
       expect((await use().getTuple(config))?.pendingWrites).toEqual(
-        expect.arrayContaining([["a", INTERRUPT, { value: "one" }], ["b", INTERRUPT, [{ value: "one" }, { value: "two" }]], ["b", RESUME, ["yes"]]]),
+        expect.arrayContaining([
+          ["a", INTERRUPT, { value: "one" }],
+          ["b", INTERRUPT, [{ value: "one" }, { value: "two" }]],
+          ["b", RESUME, ["yes"]],
+        ]),
       );
     });
 
     test("several writes of one task to one channel all stay, in order", async () => {
       const config = await putNew(use(), newThread(), { n: 1 });
-      await use().putWrites(config, Array.from({ length: 12 }, (_, n): [string, unknown] => ["list", n]), "task");
+      await use().putWrites(
+        config,
+        Array.from({ length: 12 }, (_, n): [string, unknown] => ["list", n]),
+        "task",
+      );
       expect((await use().getTuple(config))?.pendingWrites).toEqual(Array.from({ length: 12 }, (_, n) => ["task", "list", n]));
     });
 
     test("writes of many tasks at once are all there, in order of tasks", async () => {
       const config = await putNew(use(), newThread(), { n: 1 });
       const tasks = Array.from({ length: 30 }, (_, n) => `task-${String(n).padStart(2, "0")}`);
-      await Promise.all(tasks.toReversed().map((task) => use().putWrites(config, [["list", task], ["other", task]], task)));
-      expect((await use().getTuple(config))?.pendingWrites).toEqual(tasks.flatMap((task) => [[task, "list", task], [task, "other", task]]));
+      await Promise.all(
+        tasks.toReversed().map((task) =>
+          use().putWrites(
+            config,
+            [
+              ["list", task],
+              ["other", task],
+            ],
+            task,
+          ),
+        ),
+      );
+      expect((await use().getTuple(config))?.pendingWrites).toEqual(
+        tasks.flatMap((task) => [
+          [task, "list", task],
+          [task, "other", task],
+        ]),
+      );
     });
 
     test("the same task written twice at once keeps each channel once", async () => {
       const config = await putNew(use(), newThread(), { n: 1 });
-      await Promise.all(Array.from({ length: 10 }, (_, n) => use().putWrites(config, [["a", n], ["b", n]], "task")));
+      await Promise.all(
+        Array.from({ length: 10 }, (_, n) =>
+          use().putWrites(
+            config,
+            [
+              ["a", n],
+              ["b", n],
+            ],
+            "task",
+          ),
+        ),
+      );
       const writes = (await use().getTuple(config))?.pendingWrites ?? [];
       expect(writes.map(([, channel]) => channel)).toEqual(["a", "b"]);
       expect(writes[0]?.[2]).toBe(writes[1]?.[2]);

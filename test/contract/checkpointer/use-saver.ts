@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { RunnableConfig } from "@langchain/core/runnables";
-import { emptyCheckpoint, uuid6, type BaseCheckpointSaver, type Checkpoint, type CheckpointMetadata } from "@langchain/langgraph-checkpoint";
+import {
+  emptyCheckpoint,
+  uuid6,
+  type BaseCheckpointSaver,
+  type Checkpoint,
+  type CheckpointMetadata,
+} from "@langchain/langgraph-checkpoint";
 import { afterAll, beforeAll } from "vitest";
 import type { CheckpointerUnderTest } from "./checkpointer.suite.ts";
 
@@ -31,7 +37,12 @@ export function aCheckpoint(values: Record<string, unknown>, version = 1): Check
 }
 
 /** Puts the values as new ones and returns the config of the checkpoint. */
-export async function putNew(saver: BaseCheckpointSaver, config: RunnableConfig, values: Record<string, unknown>, version = 1): Promise<RunnableConfig> {
+export async function putNew(
+  saver: BaseCheckpointSaver,
+  config: RunnableConfig,
+  values: Record<string, unknown>,
+  version = 1,
+): Promise<RunnableConfig> {
   const checkpoint = aCheckpoint(values, version);
   return await saver.put(config, checkpoint, METADATA, checkpoint.channel_versions);
 }

@@ -25,7 +25,10 @@ export function decisionsSuite(adapter: StoreUnderTest): void {
 
     test("listOf gives all records of each execution, oldest first", async () => {
       const tenant = newTenant();
-      const [first, second] = [await claimed(use(), await start(use(), { tenant }), "a"), await claimed(use(), await start(use(), { tenant }), "a")];
+      const [first, second] = [
+        await claimed(use(), await start(use(), { tenant }), "a"),
+        await claimed(use(), await start(use(), { tenant }), "a"),
+      ];
       const record = (handle: typeof first, id: string, n: number) => aDecision(handle.execution, { id, at: at(n) });
       await use().executions.commit(commitOn(first, { lastSeq: 3 }, { decisions: [record(first, "d2", 2), record(first, "d1", 1)] }));
       await use().executions.commit(commitOn(second, { lastSeq: 3 }, { decisions: [record(second, "d3", 3)] }));
@@ -39,9 +42,13 @@ export function decisionsSuite(adapter: StoreUnderTest): void {
       const tenant = newTenant();
       const first = await claimed(use(), await start(use(), { tenant, workflowId: "a" }), "a");
       const second = await claimed(use(), await start(use(), { tenant, workflowId: "b" }), "a");
-      const records = Array.from({ length: 7 }, (_, n) => aDecision(first.execution, { id: `d${n}`, at: at(n), stepId: n % 2 === 0 ? "even" : "odd" }));
+      const records = Array.from({ length: 7 }, (_, n) =>
+        aDecision(first.execution, { id: `d${n}`, at: at(n), stepId: n % 2 === 0 ? "even" : "odd" }),
+      );
       await use().executions.commit(commitOn(first, { lastSeq: 3 }, { decisions: records }));
-      await use().executions.commit(commitOn(second, { lastSeq: 3 }, { decisions: [aDecision(second.execution, { id: "other", at: at(50) })] }));
+      await use().executions.commit(
+        commitOn(second, { lastSeq: 3 }, { decisions: [aDecision(second.execution, { id: "other", at: at(50) })] }),
+      );
       const ids = async (filter: { executionId?: string; workflowId?: string; stepId?: string }) =>
         (await allPages((pageToken) => use().decisions.list(tenant, { ...filter, pageSize: 3, pageToken }))).map((record) => record.id);
       expect(await ids({})).toEqual(["other", "d6", "d5", "d4", "d3", "d2", "d1", "d0"]);

@@ -48,10 +48,17 @@ export function eventsSuite(adapter: StoreUnderTest): void {
         if (lastSeq > 2) await use().executions.commit(commitOn(handle, { lastSeq }));
         ids.push(handle.execution.id);
       }
-      for (const page of [{ afterSeq: 1, limit: 4 }, { beforeSeq: 7, limit: 4 }, { afterSeq: 0, limit: 100 }]) {
+      for (const page of [
+        { afterSeq: 1, limit: 4 },
+        { beforeSeq: 7, limit: 4 },
+        { afterSeq: 0, limit: 100 },
+      ]) {
         const pages = await use().events.pagesOf(tenant, ids, page);
         for (const id of ids) {
-          const alone = "afterSeq" in page ? use().events.after(tenant, id, page.afterSeq, page.limit) : use().events.before(tenant, id, page.beforeSeq, page.limit);
+          const alone =
+            "afterSeq" in page
+              ? use().events.after(tenant, id, page.afterSeq, page.limit)
+              : use().events.before(tenant, id, page.beforeSeq, page.limit);
           expect(pages.get(id)).toEqual(await alone);
         }
       }
@@ -72,9 +79,22 @@ export function eventsSuite(adapter: StoreUnderTest): void {
         { ref: "c", value: "text" },
       ];
       const next = await use().executions.commit(commitOn(handle, { lastSeq: 3 }, { values }));
-      await use().executions.commit(commitOn(next, { lastSeq: 4 }, { values: [{ ref: "c", value: "text" }, { ref: "d", value: 4 }] }));
+      await use().executions.commit(
+        commitOn(
+          next,
+          { lastSeq: 4 },
+          {
+            values: [
+              { ref: "c", value: "text" },
+              { ref: "d", value: 4 },
+            ],
+          },
+        ),
+      );
       const found = await use().events.values(tenant, id, ["d", "missing", "a", "b", "c"]);
-      expect(new Map([...found].toSorted())).toEqual(new Map<string, Json>([...values.map(({ ref, value }) => [ref, value] as const), ["d", 4]]));
+      expect(new Map([...found].toSorted())).toEqual(
+        new Map<string, Json>([...values.map(({ ref, value }) => [ref, value] as const), ["d", 4]]),
+      );
       expect((await use().events.values(tenant, id, [])).size).toBe(0);
     });
   });

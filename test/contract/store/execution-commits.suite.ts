@@ -1,5 +1,19 @@
 import { describe, expect, test } from "vitest";
-import { aCheckpointPut, aDecision, aMessage, at, aWait, claimed, claimOn, commitOn, newTenant, refusalCodes, START, someEvents, start } from "./fixtures.ts";
+import {
+  aCheckpointPut,
+  aDecision,
+  aMessage,
+  at,
+  aWait,
+  claimed,
+  claimOn,
+  commitOn,
+  newTenant,
+  refusalCodes,
+  START,
+  someEvents,
+  start,
+} from "./fixtures.ts";
 import { sharedStore, withSecond } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
 
@@ -17,14 +31,18 @@ export function commitsSuite(adapter: StoreUnderTest): void {
       const wait = aWait(handle.execution);
       const decision = aDecision(handle.execution);
       const next = await use().executions.commit(
-        commitOn(handle, { lastSeq: 5, variables: { total: 12 }, wakeAt: START + 20_000 }, {
-          checkpoints: [put],
-          writes: [{ ns: "", checkpointId: put.checkpoint.id, taskId: "t1", writes: [["_vars", { total: 13 }]] }],
-          decisions: [decision],
-          openWaits: [wait],
-          consumed: ["m1"],
-          values: [{ ref: "sha-1", value: { big: true } }],
-        }),
+        commitOn(
+          handle,
+          { lastSeq: 5, variables: { total: 12 }, wakeAt: START + 20_000 },
+          {
+            checkpoints: [put],
+            writes: [{ ns: "", checkpointId: put.checkpoint.id, taskId: "t1", writes: [["_vars", { total: 13 }]] }],
+            decisions: [decision],
+            openWaits: [wait],
+            consumed: ["m1"],
+            values: [{ ref: "sha-1", value: { big: true } }],
+          },
+        ),
       );
       expect((await use().executions.get(tenant, id))?.execution).toEqual(next.execution);
       expect((await use().events.after(tenant, id, 0, 10)).map((event) => event.seq)).toEqual([1, 2, 3, 4, 5]);
@@ -41,7 +59,8 @@ export function commitsSuite(adapter: StoreUnderTest): void {
 
     test("the returned handle carries the next commit without a read", async () => {
       let handle = await claimed(use(), await start(use(), { tenant: newTenant() }), "a");
-      for (let step = 0; step < 5; step += 1) handle = await use().executions.commit(commitOn(handle, { lastSeq: handle.execution.lastSeq + 2 }));
+      for (let step = 0; step < 5; step += 1)
+        handle = await use().executions.commit(commitOn(handle, { lastSeq: handle.execution.lastSeq + 2 }));
       const { tenant, id } = handle.execution;
       expect((await use().events.after(tenant, id, 0, 50)).map((event) => event.seq)).toEqual(Array.from({ length: 12 }, (_, n) => n + 1));
     });
@@ -76,15 +95,19 @@ export function commitsSuite(adapter: StoreUnderTest): void {
       const current = await claimed(use(), owned, "current", START + 20_000);
       const decision = aDecision(stale.execution);
       const opened = aWait(stale.execution);
-      const late = commitOn(owned, { lastSeq: 6, status: "FAILED", endedAt: at(9) }, {
-        checkpoints: [aCheckpointPut({ stale: true })],
-        writes: [{ ns: "", checkpointId: "c", taskId: "t", writes: [["stale", true]] }],
-        decisions: [decision],
-        openWaits: [opened],
-        closeWaits: [{ id: wait.id, status: "cancelled" }],
-        consumed: ["m1"],
-        values: [{ ref: "stale", value: true }],
-      });
+      const late = commitOn(
+        owned,
+        { lastSeq: 6, status: "FAILED", endedAt: at(9) },
+        {
+          checkpoints: [aCheckpointPut({ stale: true })],
+          writes: [{ ns: "", checkpointId: "c", taskId: "t", writes: [["stale", true]] }],
+          decisions: [decision],
+          openWaits: [opened],
+          closeWaits: [{ id: wait.id, status: "cancelled" }],
+          consumed: ["m1"],
+          values: [{ ref: "stale", value: true }],
+        },
+      );
       await expect(use().executions.commit(late)).rejects.toMatchObject({ code: "LEASE_LOST" });
       expect((await use().executions.get(tenant, id))?.execution).toEqual(current.execution);
       expect((await use().events.after(tenant, id, 0, 10)).map((event) => event.seq)).toEqual([1, 2, 3, 4]);
@@ -160,7 +183,11 @@ export function commitsSuite(adapter: StoreUnderTest): void {
           let handle = await claimed(use(), pending, "a");
           for (let step = 0; step < 4; step += 1) {
             handle = await use().executions.commit(
-              commitOn(handle, { lastSeq: handle.execution.lastSeq + 2 }, { checkpoints: [aCheckpointPut({ owner: handle.execution.id, step })] }),
+              commitOn(
+                handle,
+                { lastSeq: handle.execution.lastSeq + 2 },
+                { checkpoints: [aCheckpointPut({ owner: handle.execution.id, step })] },
+              ),
             );
           }
         }),

@@ -44,7 +44,9 @@ export function executionListsSuite(adapter: StoreUnderTest): void {
         });
       }
       const ids = async (filter: { workflowId?: string; status?: "PAUSED" | "PENDING" | "FAILED" }) =>
-        (await allPages((pageToken) => use().executions.list(tenant, { ...filter, pageSize: 2, pageToken }))).map((execution) => execution.id);
+        (await allPages((pageToken) => use().executions.list(tenant, { ...filter, pageSize: 2, pageToken }))).map(
+          (execution) => execution.id,
+        );
       expect(await ids({ workflowId: "even" })).toEqual(["e10", "e8", "e6", "e4", "e2", "e0"]);
       expect(await ids({ status: "PAUSED" })).toEqual(["e9", "e6", "e3", "e0"]);
       expect(await ids({ workflowId: "odd", status: "PAUSED" })).toEqual(["e9", "e3"]);
@@ -58,7 +60,9 @@ export function executionListsSuite(adapter: StoreUnderTest): void {
         if (n < 2) await start(use(), { tenant, id: `b${n}`, workflowId: "b", createdAt: at(n) });
       }
       const recent = await use().executions.recentOf(tenant, ["a", "b", "never"], 3);
-      const ids = Object.fromEntries([...recent].map(([workflowId, executions]) => [workflowId, executions.map((execution) => execution.id)]));
+      const ids = Object.fromEntries(
+        [...recent].map(([workflowId, executions]) => [workflowId, executions.map((execution) => execution.id)]),
+      );
       expect(ids).toEqual({ a: ["a4", "a3", "a2"], b: ["b1", "b0"] });
       expect((await use().executions.recentOf(tenant, [], 3)).size).toBe(0);
       expect((await use().executions.recentOf(newTenant(), ["a"], 3)).size).toBe(0);

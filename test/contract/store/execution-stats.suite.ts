@@ -12,7 +12,9 @@ export function executionStatsSuite(adapter: StoreUnderTest): void {
     async function ended(tenant: string, workflowId: string, status: "COMPLETED" | "FAILED" | "CANCELLED", startMs: number, endMs: number) {
       const pending = await start(use(), { tenant, workflowId, createdAt: at(startMs) });
       const running = await claimed(use(), pending, "a", START + startMs);
-      await use().executions.commit(commitOn(running, { status, owner: null, leaseUntil: null, wakeAt: null, endedAt: at(endMs), lastSeq: 3 }));
+      await use().executions.commit(
+        commitOn(running, { status, owner: null, leaseUntil: null, wakeAt: null, endedAt: at(endMs), lastSeq: 3 }),
+      );
     }
 
     test("every status is counted, per workflow", async () => {
@@ -26,7 +28,16 @@ export function executionStatsSuite(adapter: StoreUnderTest): void {
       await claimed(use(), await start(use(), { tenant, workflowId: "b" }), "a");
       await ended(tenant, "b", "CANCELLED", 10, 20);
       const stats = await use().executions.stats(tenant, ["a", "b"]);
-      expect(stats.get("a")).toMatchObject({ ...NOTHING, total: 6, pending: 1, paused: 1, completed: 3, failed: 1, successRate: 0.75, lastExecuted: at(5_000) });
+      expect(stats.get("a")).toMatchObject({
+        ...NOTHING,
+        total: 6,
+        pending: 1,
+        paused: 1,
+        completed: 3,
+        failed: 1,
+        successRate: 0.75,
+        lastExecuted: at(5_000),
+      });
       expect(stats.get("b")).toMatchObject({ ...NOTHING, total: 2, running: 1, cancelled: 1, successRate: null, lastExecuted: at(10) });
     });
 

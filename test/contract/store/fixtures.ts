@@ -219,7 +219,9 @@ export function refusalCodes(outcomes: readonly PromiseSettledResult<unknown>[])
 }
 
 /** Every page of a list, one after the other. */
-export async function allPages<T>(list: (pageToken: string | undefined) => Promise<{ items: T[]; nextPageToken?: string | undefined }>): Promise<T[]> {
+export async function allPages<T>(
+  list: (pageToken: string | undefined) => Promise<{ items: T[]; nextPageToken?: string | undefined }>,
+): Promise<T[]> {
   const items: T[] = [];
   let pageToken: string | undefined;
   do {

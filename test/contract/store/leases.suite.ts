@@ -13,7 +13,13 @@ export function leasesSuite(adapter: StoreUnderTest): void {
 
     test("due are those with wakeAt up to now, earliest first", async () => {
       const tenant = newTenant();
-      for (const [id, wakeAt] of [["c", 30], ["a", 10], ["never", null], ["d", 40], ["b", 20]] as const) {
+      for (const [id, wakeAt] of [
+        ["c", 30],
+        ["a", 10],
+        ["never", null],
+        ["d", 40],
+        ["b", 20],
+      ] as const) {
         await start(use(), { tenant, id, wakeAt: wakeAt === null ? null : START + wakeAt });
       }
       expect(await dueIds(tenant, START + 30)).toEqual(["a", "b", "c"]);
@@ -25,7 +31,10 @@ export function leasesSuite(adapter: StoreUnderTest): void {
       const tenant = newTenant();
       const early = START - 1_000_000;
       for (let n = 5; n >= 1; n -= 1) await start(use(), { tenant, id: `e${n}`, wakeAt: early + n });
-      expect(await use().executions.due(early + 100, 2)).toEqual([{ tenant, id: "e1", wakeAt: early + 1 }, { tenant, id: "e2", wakeAt: early + 2 }]);
+      expect(await use().executions.due(early + 100, 2)).toEqual([
+        { tenant, id: "e1", wakeAt: early + 1 },
+        { tenant, id: "e2", wakeAt: early + 2 },
+      ]);
     });
 
     test("a claim takes an execution off the due list until its lease ends, an end for ever", async () => {

@@ -25,20 +25,28 @@ export function oddDataSuite(adapter: StoreUnderTest): void {
 
     test("odd JSON comes back as it was from every place it can be put", async () => {
       const tenant = newTenant();
-      const handle = await claimed(use(), await start(use(), { tenant, input: ODD, trigger: { type: "event", id: null, summary: "", event: ODD } }), "a");
+      const handle = await claimed(
+        use(),
+        await start(use(), { tenant, input: ODD, trigger: { type: "event", id: null, summary: "", event: ODD } }),
+        "a",
+      );
       const { id } = handle.execution;
       const wait = aWait(handle.execution, { request: ODD });
       const decision = aDecision(handle.execution, { state: ODD });
       const message = aMessage({ tenant, id }, { body: { type: "signal", event: "__proto__", data: ODD, eventId: null } });
       const event = anEvent(3, { data: ODD, summary: "\ud800" });
       const next = await use().executions.commit(
-        commitOn(handle, { lastSeq: 3, variables: ODD, output: ODD }, {
-          events: [event],
-          checkpoints: [aCheckpointPut({ _vars: ODD })],
-          openWaits: [wait],
-          decisions: [decision],
-          values: [{ ref: "odd", value: ODD }],
-        }),
+        commitOn(
+          handle,
+          { lastSeq: 3, variables: ODD, output: ODD },
+          {
+            events: [event],
+            checkpoints: [aCheckpointPut({ _vars: ODD })],
+            openWaits: [wait],
+            decisions: [decision],
+            values: [{ ref: "odd", value: ODD }],
+          },
+        ),
       );
       await use().inbox.send(message);
       assert.deepEqual((await use().executions.get(tenant, id))?.execution, next.execution);
@@ -74,7 +82,13 @@ export function oddDataSuite(adapter: StoreUnderTest): void {
         const message = aMessage({ tenant, id }, { id: odd });
         expect(await use().inbox.send(message)).toBe(true);
         const put = aCheckpointPut({ [odd]: odd });
-        await use().executions.commit(commitOn(handle, { lastSeq: 3 }, { checkpoints: [put], openWaits: [wait], decisions: [decision], consumed: [odd], values: [{ ref: odd, value: odd }] }));
+        await use().executions.commit(
+          commitOn(
+            handle,
+            { lastSeq: 3 },
+            { checkpoints: [put], openWaits: [wait], decisions: [decision], consumed: [odd], values: [{ ref: odd, value: odd }] },
+          ),
+        );
         expect((await use().executions.get(tenant, id))?.execution.lastSeq).toBe(3);
         expect(await use().waits.get(tenant, odd)).toEqual(wait);
         expect(await use().decisions.get(tenant, odd)).toEqual(decision);
@@ -100,11 +114,15 @@ export function oddDataSuite(adapter: StoreUnderTest): void {
       const { tenant, id } = handle.execution;
       const big: Json = { text: "päck ".repeat(400_000), list: Array.from({ length: 1_000 }, (_, n) => n) };
       await use().executions.commit(
-        commitOn(handle, { lastSeq: 3 }, {
-          checkpoints: [aCheckpointPut({ big, small: 1 })],
-          writes: [{ ns: "", checkpointId: "c1", taskId: "t", writes: [["big", big]] }],
-          values: [{ ref: "big", value: big }],
-        }),
+        commitOn(
+          handle,
+          { lastSeq: 3 },
+          {
+            checkpoints: [aCheckpointPut({ big, small: 1 })],
+            writes: [{ ns: "", checkpointId: "c1", taskId: "t", writes: [["big", big]] }],
+            values: [{ ref: "big", value: big }],
+          },
+        ),
       );
       expect((await use().events.values(tenant, id, ["big"])).get("big")).toEqual(big);
       const tuple = await use().checkpointer.getTuple({ configurable: { tenant, thread_id: id, checkpoint_ns: "" } });

@@ -1,7 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { ExecutionEvent } from "../../../src/definition/event.ts";
-import { aCheckpointPut, aDecision, aMessage, at, aWait, aWorkflow, claimed, commitOn, newTenant, START, start, watching } from "./fixtures.ts";
+import {
+  aCheckpointPut,
+  aDecision,
+  aMessage,
+  at,
+  aWait,
+  aWorkflow,
+  claimed,
+  commitOn,
+  newTenant,
+  START,
+  start,
+  watching,
+} from "./fixtures.ts";
 import { sharedStore } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
 
@@ -17,15 +30,25 @@ export function tenantsSuite(adapter: StoreUnderTest): void {
       const tenant = newTenant();
       const workflow = aWorkflow({ tenant, id: ID });
       await use().workflows.create({ ...workflow, definition: { ...workflow.definition, name: tenant } });
-      const handle = await claimed(use(), await start(use(), { tenant, id: executionId, workflowId: ID, idempotencyKey: ID, input: { mark: tenant } }), "a");
+      const handle = await claimed(
+        use(),
+        await start(use(), { tenant, id: executionId, workflowId: ID, idempotencyKey: ID, input: { mark: tenant } }),
+        "a",
+      );
       const done = await use().executions.commit(
-        commitOn(handle, { lastSeq: 3 }, {
-          events: [{ seq: 3, at: at(3), type: "step.started", stepId: "s", visit: 1, branch: null, attempt: 1, summary: tenant, data: {} }],
-          checkpoints: [aCheckpointPut({ mark: tenant })],
-          decisions: [aDecision(handle.execution, { id: ID, rationale: tenant })],
-          openWaits: [aWait(handle.execution, { id: ID, title: tenant })],
-          values: [{ ref: ID, value: tenant }],
-        }),
+        commitOn(
+          handle,
+          { lastSeq: 3 },
+          {
+            events: [
+              { seq: 3, at: at(3), type: "step.started", stepId: "s", visit: 1, branch: null, attempt: 1, summary: tenant, data: {} },
+            ],
+            checkpoints: [aCheckpointPut({ mark: tenant })],
+            decisions: [aDecision(handle.execution, { id: ID, rationale: tenant })],
+            openWaits: [aWait(handle.execution, { id: ID, title: tenant })],
+            values: [{ ref: ID, value: tenant }],
+          },
+        ),
       );
       await use().inbox.send(aMessage(done.execution, { id: ID, principal: tenant }));
       return { tenant, handle: done };
@@ -82,10 +105,14 @@ export function tenantsSuite(adapter: StoreUnderTest): void {
       expect(await store.inbox.list(foreign, executionId)).toEqual([]);
       expect(await store.waits.get(foreign, ID)).toBeUndefined();
       expect(await store.waits.list(foreign, { ...page, executionId })).toEqual({ items: [] });
-      expect(await store.waits.answer(foreign, ID, "answered", { by: "given", principal: "eve", at: at(1), data: {} }, null)).toBeUndefined();
+      expect(
+        await store.waits.answer(foreign, ID, "answered", { by: "given", principal: "eve", at: at(1), data: {} }, null),
+      ).toBeUndefined();
       expect(await store.decisions.get(foreign, ID)).toBeUndefined();
       expect(await store.decisions.list(foreign, { ...page, executionId })).toEqual({ items: [] });
-      expect(await store.checkpointer.getTuple({ configurable: { tenant: foreign, thread_id: executionId, checkpoint_ns: "" } })).toBeUndefined();
+      expect(
+        await store.checkpointer.getTuple({ configurable: { tenant: foreign, thread_id: executionId, checkpoint_ns: "" } }),
+      ).toBeUndefined();
       expect((await store.waits.get(tenant, ID))?.status).toBe("open");
     });
 
@@ -93,7 +120,11 @@ export function tenantsSuite(adapter: StoreUnderTest): void {
       const executionId = `e-${randomUUID()}`;
       const [first, second] = [await furnished(executionId), await furnished(executionId)];
       await use().executions.commit(
-        commitOn(first.handle, { lastSeq: 4, status: "COMPLETED", wakeAt: null }, { consumed: [ID], closeWaits: [{ id: ID, status: "cancelled" }] }),
+        commitOn(
+          first.handle,
+          { lastSeq: 4, status: "COMPLETED", wakeAt: null },
+          { consumed: [ID], closeWaits: [{ id: ID, status: "cancelled" }] },
+        ),
       );
       const { tenant } = second;
       expect((await use().executions.get(tenant, executionId))?.execution).toEqual(second.handle.execution);

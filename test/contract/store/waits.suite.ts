@@ -8,7 +8,12 @@ import type { StoreUnderTest } from "./store.suite.ts";
 export function waitsSuite(adapter: StoreUnderTest): void {
   describe("open waits", () => {
     const { use } = sharedStore(adapter);
-    const answerOf = (principal: string): WaitAnswer => ({ by: "given", principal, at: at(7), data: { decision: "approve", by: principal } });
+    const answerOf = (principal: string): WaitAnswer => ({
+      by: "given",
+      principal,
+      at: at(7),
+      data: { decision: "approve", by: principal },
+    });
 
     async function opened(over: Partial<OpenWait>[], tenant = newTenant()) {
       const handle = await claimed(use(), await start(use(), { tenant }), "a");
@@ -17,7 +22,10 @@ export function waitsSuite(adapter: StoreUnderTest): void {
     }
 
     test("an answer is kept and sends its message in the same commit", async () => {
-      const { waits: [wait], handle } = await opened([{ id: "approve/1" }]);
+      const {
+        waits: [wait],
+        handle,
+      } = await opened([{ id: "approve/1" }]);
       if (!wait) throw new Error("no wait");
       const { tenant, id } = handle.execution;
       const message = aMessage({ tenant, id }, { body: { type: "answer", waitId: wait.id, answer: "given", data: {} } });
@@ -29,7 +37,10 @@ export function waitsSuite(adapter: StoreUnderTest): void {
     });
 
     test("of fifty answers at once the first is taken, and only its message is sent", async () => {
-      const { waits: [wait], handle } = await opened([{}]);
+      const {
+        waits: [wait],
+        handle,
+      } = await opened([{}]);
       if (!wait) throw new Error("no wait");
       const { tenant, id } = handle.execution;
       const results = await Promise.all(
@@ -46,11 +57,16 @@ export function waitsSuite(adapter: StoreUnderTest): void {
 
     test.runIf(adapter.openSecond)("two handles that answer at once have one winner", async () => {
       await withSecond(adapter, use(), async (second) => {
-        const { waits: [wait], handle } = await opened([{}]);
+        const {
+          waits: [wait],
+          handle,
+        } = await opened([{}]);
         if (!wait) throw new Error("no wait");
         const results = await Promise.all(
           [use(), second].flatMap((store, index) =>
-            Array.from({ length: 10 }, (_, n) => store.waits.answer(handle.execution.tenant, wait.id, "answered", answerOf(`p${index}-${n}`), null)),
+            Array.from({ length: 10 }, (_, n) =>
+              store.waits.answer(handle.execution.tenant, wait.id, "answered", answerOf(`p${index}-${n}`), null),
+            ),
           ),
         );
         expect(results.filter((result) => result?.accepted)).toHaveLength(1);
@@ -59,12 +75,21 @@ export function waitsSuite(adapter: StoreUnderTest): void {
     });
 
     test("a wait can expire without a message, and is answered no more", async () => {
-      const { waits: [wait], handle } = await opened([{}]);
+      const {
+        waits: [wait],
+        handle,
+      } = await opened([{}]);
       if (!wait) throw new Error("no wait");
       const { tenant } = handle.execution;
       const due: WaitAnswer = { by: "due", principal: null, at: at(9), data: {} };
-      expect(await use().waits.answer(tenant, wait.id, "expired", due, null)).toMatchObject({ accepted: true, wait: { status: "expired" } });
-      expect(await use().waits.answer(tenant, wait.id, "answered", answerOf("late"), null)).toMatchObject({ accepted: false, wait: { status: "expired", answer: due } });
+      expect(await use().waits.answer(tenant, wait.id, "expired", due, null)).toMatchObject({
+        accepted: true,
+        wait: { status: "expired" },
+      });
+      expect(await use().waits.answer(tenant, wait.id, "answered", answerOf("late"), null)).toMatchObject({
+        accepted: false,
+        wait: { status: "expired", answer: due },
+      });
     });
 
     test("an unknown wait is undefined, and its message is not sent", async () => {
@@ -76,12 +101,25 @@ export function waitsSuite(adapter: StoreUnderTest): void {
     });
 
     test("a commit withdraws open waits and leaves answered ones", async () => {
-      const { waits: [first, second, third], handle } = await opened([{}, {}, {}]);
+      const {
+        waits: [first, second, third],
+        handle,
+      } = await opened([{}, {}, {}]);
       if (!first || !second || !third) throw new Error("no waits");
       const { tenant } = handle.execution;
       await use().waits.answer(tenant, first.id, "answered", answerOf("ada"), null);
       await use().executions.commit(
-        commitOn(handle, { lastSeq: 4 }, { closeWaits: [{ id: first.id, status: "cancelled" }, { id: second.id, status: "cancelled" }, { id: third.id, status: "expired" }] }),
+        commitOn(
+          handle,
+          { lastSeq: 4 },
+          {
+            closeWaits: [
+              { id: first.id, status: "cancelled" },
+              { id: second.id, status: "cancelled" },
+              { id: third.id, status: "expired" },
+            ],
+          },
+        ),
       );
       expect((await use().waits.get(tenant, first.id))?.status).toBe("answered");
       expect((await use().waits.get(tenant, second.id))?.status).toBe("cancelled");
@@ -91,13 +129,23 @@ export function waitsSuite(adapter: StoreUnderTest): void {
 
     test("listOf gives all waits of a kind, open or not, of each execution, oldest first", async () => {
       const tenant = newTenant();
-      const first = await opened([{ id: "w2", createdAt: at(2) }, { id: "w1", createdAt: at(1) }, { id: "e", kind: "event" }], tenant);
+      const first = await opened(
+        [
+          { id: "w2", createdAt: at(2) },
+          { id: "w1", createdAt: at(1) },
+          { id: "e", kind: "event" },
+        ],
+        tenant,
+      );
       const second = await opened([{ id: "w3" }], tenant);
       await use().waits.answer(tenant, "w1", "answered", answerOf("ada"), null);
       const [firstId, secondId] = [first.handle.execution.id, second.handle.execution.id];
       const listed = await use().waits.listOf(tenant, [firstId, secondId, "nobody"], "approval");
       const rows = (id: string) => listed.get(id)?.map((wait) => [wait.id, wait.status]);
-      expect(rows(firstId)).toEqual([["w1", "answered"], ["w2", "open"]]);
+      expect(rows(firstId)).toEqual([
+        ["w1", "answered"],
+        ["w2", "open"],
+      ]);
       expect(rows(secondId)).toEqual([["w3", "open"]]);
       expect(listed.get("nobody") ?? []).toEqual([]);
       expect((await use().waits.listOf(newTenant(), [firstId], "approval")).get(firstId) ?? []).toEqual([]);
@@ -106,13 +154,20 @@ export function waitsSuite(adapter: StoreUnderTest): void {
     test("filters and pages fit together", async () => {
       const tenant = newTenant();
       const { waits, handle } = await opened(
-        Array.from({ length: 9 }, (_, n): Partial<OpenWait> => ({ id: `w${n}`, createdAt: at(n), kind: n % 2 === 0 ? "approval" : "event" })),
+        Array.from(
+          { length: 9 },
+          (_, n): Partial<OpenWait> => ({ id: `w${n}`, createdAt: at(n), kind: n % 2 === 0 ? "approval" : "event" }),
+        ),
         tenant,
       );
       const { waits: others } = await opened([{ id: "other", createdAt: at(100) }], tenant);
       await use().waits.answer(tenant, "w0", "answered", answerOf("ada"), null);
-      const ids = async (filter: { kind?: "approval" | "event"; status?: "open" | "answered"; executionId?: string; workflowId?: string }) =>
-        (await allPages((pageToken) => use().waits.list(tenant, { ...filter, pageSize: 2, pageToken }))).map((wait) => wait.id);
+      const ids = async (filter: {
+        kind?: "approval" | "event";
+        status?: "open" | "answered";
+        executionId?: string;
+        workflowId?: string;
+      }) => (await allPages((pageToken) => use().waits.list(tenant, { ...filter, pageSize: 2, pageToken }))).map((wait) => wait.id);
       expect(await ids({})).toEqual(["other", ...waits.map((wait) => wait.id).toReversed()]);
       expect(await ids({ kind: "approval" })).toEqual(["other", "w8", "w6", "w4", "w2", "w0"]);
       expect(await ids({ kind: "approval", status: "open" })).toEqual(["other", "w8", "w6", "w4", "w2"]);

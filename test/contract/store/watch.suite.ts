@@ -76,7 +76,13 @@ export function watchSuite(adapter: StoreUnderTest): void {
       await use().inbox.send(aMessage({ tenant, id }));
       await watcher.until((calls) => calls.length > 0);
       const before = watcher.calls.length;
-      await use().waits.answer(tenant, wait.id, "answered", { by: "given", principal: "ada", at: wait.createdAt, data: {} }, aMessage({ tenant, id }));
+      await use().waits.answer(
+        tenant,
+        wait.id,
+        "answered",
+        { by: "given", principal: "ada", at: wait.createdAt, data: {} },
+        aMessage({ tenant, id }),
+      );
       await watcher.until((calls) => calls.length > before);
       expect(await use().inbox.list(tenant, id)).toHaveLength(2);
       watcher.stop();

@@ -104,7 +104,9 @@ export function workflowsSuite(adapter: StoreUnderTest): void {
     });
 
     test("a page token that is none of ours is refused", async () => {
-      await expect(use().workflows.list(newTenant(), { pageSize: 2, pageToken: "no token" })).rejects.toMatchObject({ code: "INVALID_PAGE_TOKEN" });
+      await expect(use().workflows.list(newTenant(), { pageSize: 2, pageToken: "no token" })).rejects.toMatchObject({
+        code: "INVALID_PAGE_TOKEN",
+      });
     });
   });
 }
