@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ApiKeys, JwtIssuers, jsonOf } from "./config/credentials.ts";
 
 const Port = z.coerce.number().int().min(0).max(65_535);
 const Milliseconds = z.coerce.number().int().min(1);
@@ -22,7 +23,15 @@ const Environment = z.object({
     .default("local")
     .describe("How work hints travel: `local` or `pubsub:<project>`"),
   SIGNALBOX_ROLE: z.enum(["all", "api", "worker"]).default("all").describe("What this process does"),
-  SIGNALBOX_AUTH: z.enum(["none"]).default("none").describe("`none`: no credentials, one tenant, loopback only"),
+  SIGNALBOX_AUTH: z
+    .enum(["none", "api-key", "jwt", "api-key,jwt"])
+    .default("none")
+    .describe("`none`: no credentials, one tenant, loopback only. `api-key`, `jwt`: callers show one; see docs/operations.md"),
+  SIGNALBOX_API_KEYS: jsonOf(ApiKeys).optional().describe("Keys of machines as JSON: `[{id, sha256, tenant, scopes, expiresAt?}]`"),
+  SIGNALBOX_API_KEYS_FILE: z.string().optional().describe("File with the same JSON, such as a mounted secret"),
+  SIGNALBOX_JWT_ISSUERS: jsonOf(JwtIssuers)
+    .optional()
+    .describe("Who signs tokens, as JSON: `[{issuer, audience, jwksUri, tenantClaim?, scopesClaim?, tenant?}]`"),
   SIGNALBOX_MODEL: z
     .string()
     .regex(/^[a-z][a-z0-9-]*:.+$/, "must be provider:model")
@@ -31,12 +40,20 @@ const Environment = z.object({
   OPENAI_API_KEY: z.string().min(1).optional().describe("Key of `openai:` models"),
   OPENAI_BASE_URL: z.url().optional().describe("Another endpoint that speaks OpenAI's protocol (Ollama, vLLM, a gateway)"),
   SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts` or `*.step.js` files"),
-  SIGNALBOX_EXAMPLES: Flag.default(false).describe("true: load the workflows in `examples/` and run the sample at start, as `npm start` does"),
+  SIGNALBOX_EXAMPLES: Flag.default(false).describe(
+    "true: load the workflows in `examples/` and run the sample at start, as `npm start` does",
+  ),
   SIGNALBOX_CONCURRENCY: z.coerce.number().int().min(1).max(10_000).default(64).describe("Executions this worker runs at once"),
   SIGNALBOX_LEASE_MS: Milliseconds.default(15_000).describe("How long a silent worker keeps an execution, milliseconds"),
   SIGNALBOX_SWEEP_MS: Milliseconds.default(1_000).describe("How often a worker looks for due timers and lost work, milliseconds"),
   SIGNALBOX_BODY_LIMIT: z.coerce.number().int().min(1_024).default(1_048_576).describe("Largest request body, bytes"),
   SIGNALBOX_DRAIN_MS: Milliseconds.default(10_000).describe("How long SIGTERM waits for steps to reach a checkpoint, milliseconds"),
+  SIGNALBOX_LINGER_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe("How long SIGTERM keeps serving with readiness red, so that load balancers look away first, milliseconds"),
   SIGNALBOX_LOG: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info").describe("Least severity that is logged"),
 });
 
@@ -56,7 +73,19 @@ export function loadConfig(environment: Record<string, string | undefined> = pro
   if (parsed.data.SIGNALBOX_AUTH === "none" && !isLoopback(parsed.data.HOST)) {
     return { problems: [`HOST: SIGNALBOX_AUTH=none binds to loopback only, not to ${parsed.data.HOST}`] };
   }
-  return { config: Object.freeze(parsed.data) };
+  const problems = credentialProblems(parsed.data);
+  return problems.length > 0 ? { problems } : { config: Object.freeze(parsed.data) };
+}
+
+function credentialProblems(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.SIGNALBOX_AUTH.includes("api-key") && !config.SIGNALBOX_API_KEYS && config.SIGNALBOX_API_KEYS_FILE === undefined) {
+    problems.push("SIGNALBOX_API_KEYS: SIGNALBOX_AUTH=api-key needs keys, here or in SIGNALBOX_API_KEYS_FILE");
+  }
+  if (config.SIGNALBOX_AUTH.includes("jwt") && !config.SIGNALBOX_JWT_ISSUERS) {
+    problems.push("SIGNALBOX_JWT_ISSUERS: SIGNALBOX_AUTH=jwt needs at least one issuer");
+  }
+  return problems;
 }
 
 function isLoopback(host: string): boolean {

@@ -33,7 +33,15 @@ export function createOpenApi(): SchemaNode {
     servers: [{ url: "/" }],
     tags: [...new Set(OPERATIONS.map(({ noun }) => noun))].map((name) => ({ name })),
     paths,
-    components: { schemas: components(schemas, names) },
+    // An empty one as well: with SIGNALBOX_AUTH=none nothing is asked for.
+    security: [{ bearer: [] }, { apiKey: [] }, {}],
+    components: {
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "A token of a configured issuer, or an API key" },
+        apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+      },
+      schemas: components(schemas, names),
+    },
   };
 }
 

@@ -4,6 +4,8 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, t
 import type { Config } from "../config.ts";
 import { SignalboxError } from "../errors.ts";
 import { createAuthenticate } from "./auth.ts";
+import type { Caller } from "./credentials/caller.ts";
+import { closeOnExpiry, expirySignal } from "./credentials/expiry.ts";
 import { GRAPHQL_PATH, registerGraphQL } from "./graphql/http.ts";
 import { createGraphQLSocket } from "./graphql/socket.ts";
 import { createGuard } from "./guard.ts";
@@ -46,7 +48,7 @@ export async function createServer({
 }: ServerOptions): Promise<FastifyInstance> {
   const limits: LiveLimits = { ...LIVE_LIMITS, ...given };
   const closing = new AbortController();
-  const authenticate = createAuthenticate(config);
+  const authenticate = createAuthenticate(config, services.clock);
   const guard = createGuard(config);
   const app = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: config.SIGNALBOX_LOG === "silent" ? false : { level: config.SIGNALBOX_LOG } }),
@@ -63,8 +65,23 @@ export async function createServer({
   });
 
   async function contextOf(request: FastifyRequest, reply?: FastifyReply): Promise<CallContext> {
-    const principal = await authenticate(request.headers);
-    return { services, principal, signal: once(() => goneSignal(request, reply, closing.signal)) };
+    return contextFor(await authenticate.byHeaders(request.headers), request, reply);
+  }
+
+  function contextFor({ principal, expiresAt }: Caller, request: FastifyRequest, reply?: FastifyReply): CallContext {
+    const expired = () => expirySignal(expiresAt, services.clock, reply?.raw ?? request.raw.socket);
+    return {
+      services,
+      principal,
+      expiresAt,
+      signal: once(() => AbortSignal.any([goneSignal(request, reply, closing.signal), ...expired()])),
+    };
+  }
+
+  /** The caller of a WebSocket by its handshake, or by the credential of its first frame; undefined where neither is there. */
+  async function contextOfSocket(request: FastifyRequest, credential?: string): Promise<CallContext | undefined> {
+    const caller = credential === undefined ? await authenticate.byHandshake(request.headers) : await authenticate.byCredential(credential);
+    return caller && contextFor(caller, request);
   }
 
   app.setErrorHandler(sendProblem);
@@ -79,9 +96,13 @@ export async function createServer({
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     guard(request);
+    // Refused before the upgrade, where an HTTP status can still say why. GraphQL may bring its credential in the first frame.
+    if (request.headers.upgrade === undefined) return;
+    const isKnown = (await authenticate.byHandshake(request.headers)) !== undefined;
+    if (!isKnown && request.url.startsWith(SOCKET_PATH)) await authenticate.byHeaders(request.headers);
   });
   registerRoutes(app, { contextOf, limits, closing: closing.signal });
-  await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOf, limits }) });
+  await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOfSocket, clock: services.clock, limits }) });
   refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);
   app.route({
     method: "GET",
@@ -92,12 +113,14 @@ export async function createServer({
     },
     wsHandler: async (socket, request) => {
       socket.pause(); // frames may come before the caller is known
-      serveSocket({ socket, request, context: await contextOf(request), limits });
+      const context = await contextOf(request);
+      closeOnExpiry(socket, context.expiresAt, services.clock);
+      serveSocket({ socket, request, context, limits });
       socket.resume();
     },
   });
   registerHealth(app, { readiness, store: services.store, clock: services.clock });
-  await registerReference(app);
+  registerReference(app);
   registerGraphiQL(app);
   return app;
 }

@@ -68,6 +68,7 @@ test("an operation whose scope the principal lacks is FORBIDDEN on every surface
       clock: { now: () => 0, after: () => () => {} },
     },
     principal: { id: "nobody", tenant: "default", scopes: new Set<never>() },
+    expiresAt: null,
     signal: () => new AbortController().signal,
   };
   for (const operation of OPERATIONS) {

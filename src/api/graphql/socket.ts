@@ -2,7 +2,10 @@ import type { FastifyRequest } from "fastify";
 import type { WebSocket, WebsocketHandler } from "@fastify/websocket";
 import { getOperationAST, GraphQLError, parse, validate, type ExecutionArgs, type FormattedExecutionResult } from "graphql";
 import { makeServer, type SubscribePayload } from "graphql-ws";
-import { SignalboxError } from "../../errors.ts";
+import { SignalboxError, toSignalboxError } from "../../errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { bearerOf } from "../credentials/bearer.ts";
+import { closeOnExpiry } from "../credentials/expiry.ts";
 import { hasRoom, socketOutlet, type LiveLimits } from "../live/outlet.ts";
 import type { CallContext } from "../operations/operation.ts";
 import { formatted, refused, toGraphQLError } from "./errors.ts";
@@ -14,24 +17,27 @@ const INIT_TIMEOUT_MS = 10_000;
 
 interface SocketExtra {
   request: FastifyRequest;
-  call: CallContext;
+  socket: WebSocket;
+  /** Undefined until the caller is known: by the handshake, else by `connection_init`. */
+  call: CallContext | undefined;
   /** Subscriptions open on the socket. */
   count: number;
 }
 
-/** GraphQL over WebSocket, sub-protocol graphql-transport-ws: subscriptions, and queries and mutations too. */
-export function createGraphQLSocket({
-  contextOf,
-  limits,
-}: {
-  contextOf: (request: FastifyRequest) => Promise<CallContext>;
+interface GraphQLSocketOptions {
+  contextOfSocket(request: FastifyRequest, credential?: string): Promise<CallContext | undefined>;
+  clock: Clock;
   limits: LiveLimits;
-}): WebsocketHandler {
+}
+
+/** GraphQL over WebSocket, sub-protocol graphql-transport-ws: subscriptions, and queries and mutations too. */
+export function createGraphQLSocket({ contextOfSocket, clock, limits }: GraphQLSocketOptions): WebsocketHandler {
   const schema = createGraphQLSchema();
 
   const server = makeServer<Record<string, unknown>, SocketExtra>({
     schema,
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
+    onConnect: ({ connectionParams, extra }) => introduce(extra, connectionParams),
     onSubscribe: ({ extra }, _id, payload) => {
       try {
         return prepare(payload, extra);
@@ -52,7 +58,21 @@ export function createGraphQLSocket({
     },
   });
 
+  /** False closes the socket with 4403, which clients take as: come back with other credentials. */
+  async function introduce(extra: SocketExtra, parameters: Record<string, unknown> = {}): Promise<boolean> {
+    if (extra.call) return true;
+    const credential = bearerOf(parameters["authorization"] ?? parameters["Authorization"]);
+    try {
+      extra.call = credential === undefined ? undefined : await contextOfSocket(extra.request, credential);
+    } catch (error) {
+      extra.request.log.info({ code: toSignalboxError(error).code }, "GraphQL socket refused");
+    }
+    if (extra.call) closeOnExpiry(extra.socket, extra.call.expiresAt, clock);
+    return extra.call !== undefined;
+  }
+
   function prepare({ query, variables, operationName }: SubscribePayload, extra: SocketExtra): ExecutionArgs | readonly GraphQLError[] {
+    if (!extra.call) throw new SignalboxError("UNAUTHENTICATED");
     checkQueryBytes(query);
     const document = parse(query, { maxTokens: GRAPHQL_LIMITS.tokens });
     checkDocument(document);
@@ -77,11 +97,12 @@ export function createGraphQLSocket({
   return async (socket, request) => {
     // Frames may come before the caller is known; the handshake waits for them to be read.
     socket.pause();
-    const extra: SocketExtra = { request, call: await contextOf(request), count: 0 };
+    const extra: SocketExtra = { request, socket, call: await contextOfSocket(request), count: 0 };
+    if (extra.call) closeOnExpiry(socket, extra.call.expiresAt, clock);
     const closed = server.opened(
       {
         protocol: socket.protocol,
-        send: (text) => sendPaced(socket, text, extra.call, limits),
+        send: (text) => (extra.call ? sendPaced(socket, text, extra.call, limits) : socket.send(text)),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => {
           socket.on("message", (data: Buffer) => {

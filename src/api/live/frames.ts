@@ -21,4 +21,6 @@ export const CLOSE = {
   restart: 1012,
   /** The client did not read; the reason names the seq to resume after. */
   slowConsumer: 1013,
+  /** The credentials ended, or were none: reconnect with new ones. GraphQL's sub-protocol calls this "Forbidden". */
+  credentials: 4403,
 } as const;

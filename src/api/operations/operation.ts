@@ -21,7 +21,9 @@ export interface Services {
 export interface CallContext {
   services: Services;
   principal: Principal;
-  /** Aborted when the caller goes away or the service closes; made on first use, because most calls never look. */
+  /** When the credentials end, epoch milliseconds; null: no end is known. */
+  expiresAt: number | null;
+  /** Aborted when the caller goes away, its credentials end or the service closes; made on first use, because most calls never look. */
   signal: () => AbortSignal;
 }
 

@@ -6,6 +6,7 @@ import { problemOf } from "../problem.ts";
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = asSignalboxError(error);
   if (known.status >= 500) request.log.error({ err: known.cause ?? known, code: known.code, requestId: request.id }, "request failed");
+  if (known.code === "UNAUTHENTICATED") reply.header("www-authenticate", 'Bearer realm="signalbox"');
   if (known.code === "UNAVAILABLE" || known.code === "LIMIT_EXCEEDED") reply.header("retry-after", "1");
   return reply
     .code(known.status)

@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { OPERATIONS, SUBSCRIPTIONS } from "../../src/api/operations/index.ts";
+import { ASK, ROUTE } from "./definitions.ts";
+import { startApi, type ApiClient } from "./support.ts";
+
+const key = (name: string) => ({ authorization: `Bearer ${name}-key` });
+const KEYS = ["acme", "evil"].map((tenant) => ({
+  id: tenant,
+  tenant,
+  scopes: "all",
+  sha256: createHash("sha256").update(`${tenant}-key`).digest("hex"),
+}));
+
+/** What each operation that names a thing is sent, beside the id. */
+const BODIES: Record<string, unknown> = {
+  updateWorkflow: { ...ASK, name: "Taken over" },
+  executeWorkflow: { input: { amount: 1 } },
+  retryExecution: {},
+  signalExecution: { event: "hello" },
+  decideApproval: { decision: "approved" },
+};
+
+/** Query strings that an operation cannot do without. */
+const QUERIES: Record<string, string> = { stateAt: "?seq=1" };
+
+test("whoever names a thing of another tenant is told that there is none, by every operation", async () => {
+  await using api = await startApi({ HOST: "0.0.0.0", SIGNALBOX_AUTH: "api-key", SIGNALBOX_API_KEYS: JSON.stringify(KEYS) });
+  const ids = await thingsOfAcme(api);
+  let checked = 0;
+  for (const { name, route, noun } of OPERATIONS) {
+    if (!/:\w+/.test(route)) continue;
+    const path = route.replace(/:version/, "1").replace(/:\w+/, ids[noun] ?? ids["executions"] ?? "") + (QUERIES[name] ?? "");
+    const body = route.startsWith("POST") || route.startsWith("PUT") ? (BODIES[name] ?? {}) : undefined;
+    const answer = await api.refused(path, { body, headers: key("evil") });
+    expect([answer.status, answer.code], name).toEqual([404, "NOT_FOUND"]);
+    checked += 1;
+  }
+  expect(checked).toBeGreaterThan(15);
+  // Nothing of it had an effect.
+  const { body } = await api.call<{ name: string }>("GET /api/v1/workflows/ask", { headers: key("acme") });
+  expect(body.name).toBe(ASK.name);
+  const { body: execution } = await api.call<{ status: string }>(`GET /api/v1/executions/${ids["executions"]}`, { headers: key("acme") });
+  expect(execution.status).toBe("RUNNING");
+});
+
+test("lists, relations and subscriptions show the caller's tenant alone", async () => {
+  await using api = await startApi({ HOST: "0.0.0.0", SIGNALBOX_AUTH: "api-key", SIGNALBOX_API_KEYS: JSON.stringify(KEYS) });
+  const ids = await thingsOfAcme(api);
+  for (const { name, route, output } of OPERATIONS.filter(
+    ({ output: schema }) => "shape" in schema && "items" in (schema.shape as object),
+  )) {
+    if (/:\w+/.test(route) || name === "stepTypes") continue;
+    const own = await api.call<{ items: unknown[] }>(route, { headers: key("acme") });
+    const theirs = await api.call<{ items: unknown[] }>(route, { headers: key("evil") });
+    expect(own.body.items.length, `${name} ${String(output)}`).toBeGreaterThan(0);
+    expect(theirs.body.items, name).toEqual([]);
+  }
+  const query = `{ workflow(id: "ask") { id } execution(id: "${ids["executions"]}") { id } workflows { id } }`;
+  const graphql = await api.call<{ data: unknown }>("POST /graphql", { body: { query }, headers: key("evil") });
+  expect(graphql.body.data).toEqual({ workflow: null, execution: null, workflows: [] });
+  expect(SUBSCRIPTIONS.length).toBeGreaterThan(0);
+  for (const { name, subscribe, input } of SUBSCRIPTIONS) {
+    const { executor, workflows, store } = api.app;
+    const services = {
+      executor,
+      workflows,
+      store,
+      stepTypes: { get: () => undefined, list: () => [] },
+      clock: { now: Date.now, after: () => () => {} },
+    };
+    const signal = new AbortController().signal;
+    const context = {
+      services,
+      principal: { id: "key:evil", tenant: "evil", scopes: "all" as const },
+      expiresAt: null,
+      signal: () => signal,
+    };
+    const live = subscribe(context, input.parse({ executionId: ids["executions"] }), signal)[Symbol.asyncIterator]();
+    await expect(live.next(), name).rejects.toMatchObject({ code: "NOT_FOUND" });
+  }
+});
+
+async function thingsOfAcme(api: ApiClient): Promise<Record<string, string>> {
+  for (const definition of [ASK, ROUTE]) {
+    await api.call("POST /api/v1/workflows", { body: { ...definition, status: "active" }, headers: key("acme") });
+  }
+  const run = async (id: string, input: object) =>
+    (await api.call<{ id: string }>(`POST /api/v1/workflows/${id}/execute?wait=10s`, { body: { input }, headers: key("acme") })).body.id;
+  const asked = await run("ask", { amount: 1 });
+  const routed = await run("route", { message: "my invoice is wrong" });
+  const first = async (path: string) =>
+    (await api.call<{ items: { id: string }[] }>(`GET ${path}`, { headers: key("acme") })).body.items[0]?.id ?? "";
+  return {
+    workflows: "ask",
+    executions: asked,
+    approvals: await first(`/api/v1/approvals?executionId=${asked}`),
+    decisions: await first(`/api/v1/decisions?executionId=${routed}`),
+  };
+}
