@@ -13,7 +13,8 @@ export async function openVisit(run: NodeRun, plan: StepPlan, work: Work, { isCo
   const path = pathOf(branch, stepId);
   const number = visitsOf(work, stepId) + 1;
   const wait = host.waitAt(path, number);
-  const attempt = wait ? attemptAfter(wait) : host.attemptsAt(path, number) + 1;
+  const begun = host.attemptsAt(path, number);
+  const attempt = wait ? attemptAfter(wait, begun) : begun + 1;
   const place: StepPlace = { stepId, branch, path, visit: number, attempt };
   if (!wait && isCounted) work.staged.steps += 1;
   const fresh = new Map(work.staged.values.map(({ ref, value }) => [ref, value]));
@@ -31,8 +32,11 @@ export function visitsOf(work: Work, stepId: string): number {
   return work.state._steps[stepId]?.n ?? 0;
 }
 
-/** Coming back to a wait of the step's own continues its attempt; a back-off or a retry by hand begins a new one. */
-function attemptAfter(wait: { kind: string; state: unknown; attempt: number }): number {
+/**
+ * Coming back to a wait of the step's own continues its attempt; a back-off or a retry by hand begins a new one, after those that
+ * were begun since and ended in a crash.
+ */
+function attemptAfter(wait: { kind: string; state: unknown; attempt: number }, begun: number): number {
   const isRetry = wait.kind === "failure" || (wait.state !== null && typeof wait.state === "object" && Object.hasOwn(wait.state, "retry"));
-  return isRetry ? wait.attempt + 1 : wait.attempt;
+  return isRetry ? Math.max(wait.attempt, begun) + 1 : wait.attempt;
 }
