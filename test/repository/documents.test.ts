@@ -31,7 +31,8 @@ test("every page of docs/ can be reached from the README", () => {
   for (const page of reached) {
     for (const { path } of linksOf(page)) {
       if (path.endsWith(".md")) reached.add(path);
-      if (existsSync(join(ROOT, path, "README.md"))) reached.add(join(path, "README.md"));
+      // A link to a folder shows its pages.
+      else for (const inside of pages) if (inside.startsWith(`${path.replace(/\/$/, "")}/`)) reached.add(inside);
     }
   }
   expect(pages.filter((page) => page.startsWith("docs/") && !reached.has(page))).toEqual([]);
