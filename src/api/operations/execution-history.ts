@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ExecutionEvent } from "../../definition/event.ts";
 import { CheckpointView, StepRecord } from "../../definition/execution.ts";
-import { JsonRecord } from "../../definition/json.ts";
+import { JsonRecord, JsonValue } from "../../definition/json.ts";
+import { notFound } from "../../errors.ts";
 import { defineList, defineOperation, PathId } from "./operation.ts";
 
 export const DEFAULT_EVENTS = 200;
@@ -73,4 +74,20 @@ export const stateAt = defineOperation({
   input: z.strictObject({ executionId: PathId, seq: Seq }),
   output: JsonRecord,
   handle: async ({ services, principal }, { executionId, seq }) => services.executor.stateAt(principal.tenant, executionId, seq),
+});
+
+export const storedValue = defineOperation({
+  ...history,
+  name: "storedValue",
+  summary: "Read a value that is shown elsewhere as `{ $ref }`, because it is large",
+  route: "GET /api/v1/executions/:executionId/values/:ref",
+  input: z.strictObject({ executionId: PathId, ref: PathId }),
+  output: z.object({ ref: z.string(), value: JsonValue }).meta({ id: "StoredValue" }),
+  async handle({ services, principal }, { executionId, ref }) {
+    await services.executor.get(principal.tenant, executionId);
+    const values = await services.store.events.values(principal.tenant, executionId, [ref]);
+    const value = values.get(ref);
+    if (value === undefined) throw notFound("value", ref);
+    return { ref, value };
+  },
 });

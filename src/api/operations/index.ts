@@ -1,6 +1,6 @@
 import { approval, approvals, decideApproval } from "./approvals.ts";
 import { decision, decisions } from "./decisions.ts";
-import { checkpoints, events, stateAt, steps } from "./execution-history.ts";
+import { checkpoints, events, stateAt, steps, storedValue } from "./execution-history.ts";
 import { cancelExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
 import { executeWorkflow, execution, executions } from "./executions.ts";
 import type { Operation, Subscription } from "./operation.ts";
@@ -30,6 +30,7 @@ export const OPERATIONS: readonly Operation[] = [
   steps,
   checkpoints,
   stateAt,
+  storedValue,
   approvals,
   approval,
   decideApproval,

@@ -15,12 +15,27 @@ const ASSETS = {
 } as const;
 
 const START = `query Start {
-  workflows { id name status version executionStats { total completed failed } }
-  executions(pageSize: 10) { id workflowId status currentStep waits { kind stepId } }
+  workflows {
+    id
+    version
+    status
+    executionStats { total completed failed }
+  }
+  executions(pageSize: 10) {
+    id
+    workflowId
+    status
+    waits { kind stepId }
+  }
 }
 
+# Give the variables {"id": "<an execution's id>"}
 subscription Watch($id: ID!) {
-  executionEvents(executionId: $id, afterSeq: 0) { seq at type stepId summary }
+  executionEvents(executionId: $id, afterSeq: 0) {
+    seq
+    type
+    summary
+  }
 }
 `;
 

@@ -44,7 +44,17 @@ async function referencePages(): Promise<FastifyInstance> {
   pages.addHook("onSend", async (_request, reply) => void reply.header("content-security-policy", OFFLINE_POLICY));
   await pages.register(scalar, {
     routePrefix: "/docs",
-    configuration: { url: "/openapi.json", pageTitle: "Signalbox API", withDefaultFonts: false, telemetry: false, hideClientButton: true },
+    configuration: {
+      url: "/openapi.json",
+      pageTitle: "Signalbox API",
+      withDefaultFonts: false,
+      // What would lead to services of others.
+      telemetry: false,
+      hideClientButton: true,
+      showDeveloperTools: "never",
+      agent: { disabled: true },
+      mcp: { disabled: true },
+    },
   });
   await pages.ready();
   return pages;
