@@ -168,7 +168,7 @@ test("a socket takes no more topics than its bound, on both protocols", async ()
   const refusals = await Promise.all(
     iterators.map(async (iterator) => {
       const { value } = await iterator.next();
-      return (value?.errors ?? []).map(({ extensions }) => extensions?.["code"]);
+      return (value?.errors ?? []).map((error: { extensions?: Record<string, unknown> }) => error.extensions?.["code"]);
     }),
   );
   expect(refusals.flat()).toEqual(["LIMIT_EXCEEDED"]);
