@@ -38,7 +38,12 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
       recorded: () => host.decision(place),
       record: (decision) => host.recordDecision(place, decision),
     },
-    event: ({ type, summary, data }) => void visit.staged.events.push(stepEvent(visit, type, summary, data)),
+    event({ type, summary, data }) {
+      const event = stepEvent(visit, type, summary, data);
+      // What a pure step says counts only if its stretch is committed; other events must not come after what follows from them.
+      if (plan.type.pure) visit.staged.events.push(event);
+      else host.note(event);
+    },
     log: (message, fields = {}) => host.log(message, { ...fields, stepId: place.stepId, visit: place.visit, attempt: place.attempt }),
   };
 }

@@ -71,6 +71,8 @@ export interface StepHost {
    * another worker may be running them too. Others see the event with the next commit, 25 ms later at the latest.
    */
   begin(place: StepPlace, event: TimedDraft): Promise<void>;
+  /** Adds an event to the next commit, whatever it is for. */
+  note(event: TimedDraft): void;
   /** Makes events durable before anything else happens (retry records). */
   record(events: TimedDraft[]): Promise<void>;
   stage(taskId: string, staged: Staged): void;

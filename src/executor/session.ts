@@ -28,6 +28,8 @@ export interface SessionOptions {
   modelsFor(session: Session, place: StepPlace): ModelCalls;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
+  /** Called when a superstep is about to be committed. */
+  onSuperstep(): void;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -56,7 +58,7 @@ export interface Session extends StepHost {
   close(): void;
 }
 
-export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, onFailure, log }: SessionOptions): Session {
+export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, onFailure, onSuperstep, log }: SessionOptions): Session {
   const controller = new AbortController();
   const staged = new Map<string, Staged>();
   const loadedValues = new Map<string, Json>();
@@ -148,6 +150,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       if (isClaimDurable) flushSoon(LAZY_FLUSH_MS);
       else await flush();
     },
+    note: (event) => void committer.pending.drafts.push(event),
     async record(events) {
       committer.pending.drafts.push(...events);
       await flush();
@@ -209,6 +212,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       // the execution: neither needs an fsync of its own.
       if (!hasProgress || ended) return;
       hasProgress = false;
+      onSuperstep();
       await flush();
     },
     async putWrites(ns, checkpointId, taskId, writes) {

@@ -13,10 +13,11 @@ export function createWakeups({ clock, horizonMs, wake }: { clock: Clock; horizo
   return {
     at(at, hint) {
       if (at - clock.now() > horizonMs) return;
+      if (at <= clock.now()) return wake(hint);
       const present = timers.get(hint.executionId);
       if (present && present.at <= at) return;
       present?.cancel();
-      const cancel = clock.after(Math.max(0, at - clock.now()), () => {
+      const cancel = clock.after(at - clock.now(), () => {
         timers.delete(hint.executionId);
         wake(hint);
       });

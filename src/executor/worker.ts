@@ -28,6 +28,8 @@ export interface WorkerOptions {
   leaseMs: number;
   /** Waits that end within this are timed in process; the sweeper knows the rest, milliseconds. */
   horizonMs: number;
+  /** True: drops every execution from memory after each superstep and takes it up again, so that everything is a recovery. */
+  suspendAlways?: boolean;
   compiled(execution: Execution): Promise<CompiledWorkflow>;
   modelsFor(session: Session, place: StepPlace, limits: Limits | undefined): ModelCalls;
   log(message: string, fields: Record<string, unknown>): void;
@@ -125,18 +127,22 @@ export function createWorker(options: WorkerOptions): Worker {
       leaseMs,
       modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits),
       onFailure: () => holdings.get(draft.id)?.stop(),
+      onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),
       log,
     });
     const holding = holdExecution({ session, workflow, saver, store, isPoison: draft.idleClaims > MAX_IDLE_CLAIMS });
     sessions.set(session.id, session);
     holdings.set(session.id, holding);
+    let settled: ExecutionHandle;
     try {
-      schedule(await holding.run(absorbed));
+      settled = await holding.run(absorbed);
     } finally {
       sessions.delete(session.id);
       holdings.delete(session.id);
       if (holding.hasLeftovers) again.set(session.id, { tenant: hint.tenant, executionId: hint.executionId });
     }
+    // Only now: what is due already is hinted at once, and must not be taken for mail of the holding that just ended.
+    schedule(settled);
   }
 
   function isLeased({ owner, leaseUntil }: Execution): boolean {

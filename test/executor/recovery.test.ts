@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import type { Json } from "../../src/definition/json.ts";
 import { defineStep, type StepType } from "../../src/steps/step.ts";
-import { createEngine } from "../support/engine.ts";
+import { createEngine, testInMemory } from "../support/engine.ts";
 import { manualClock } from "../support/manual-clock.ts";
 
 /** A step that waits for the test to let it go on, by name. */
@@ -39,7 +39,7 @@ const twoSteps = {
   output: { a: "${ steps.a.output }", b: "${ steps.b.output }" },
 };
 
-test("a worker that lost its lease changes nothing, and the next one repeats only the step in flight, with its key", async () => {
+testInMemory("a worker that lost its lease changes nothing, and the next one repeats only the step in flight, with its key", async () => {
   const { type, calls, gate } = gatedStep();
   const clock = manualClock();
   await using engine = await createEngine({ stepTypes: [type], clock, leaseMs: 10_000 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Json, JsonObject } from "../../src/definition/json.ts";
 import { SignalboxError } from "../../src/errors.ts";
 import { defineStep, type StepType } from "../../src/steps/step.ts";
-import { createEngine } from "../support/engine.ts";
+import { createEngine, testInMemory } from "../support/engine.ts";
 
 const ann = { id: "ann", tenant: "default" };
 
@@ -66,7 +66,7 @@ test("all branches run, join once, and their results come together by name", asy
   expect(events.find(({ stepId, type: kind }) => stepId === "a2" && kind === "step.completed")?.branch).toBe("fan.left");
 });
 
-test("a slow branch never holds back a fast one", async () => {
+testInMemory("a slow branch never holds back a fast one", async () => {
   const { type, ends } = workStep();
   await using engine = await createEngine({ stepTypes: [type] });
   await engine.define(fan({}, { slow: [{ id: "s", config: { ms: 300 } }], fast: [{ id: "f1" }, { id: "f2" }, { id: "f3" }] }));
@@ -114,7 +114,7 @@ test("two approvals in two branches are answered each on its own, and nothing is
   expect(events.filter(({ type: kind }) => kind === "step.waiting")).toHaveLength(2);
 });
 
-test("an answer that comes while another branch is at work is applied at once, and the busy step is not repeated", async () => {
+testInMemory("an answer that comes while another branch is at work is applied at once, and the busy step is not repeated", async () => {
   const { type, calls } = workStep();
   await using engine = await createEngine({ stepTypes: [type] });
   await engine.define(fan({}, { ask: [{ id: "ask", type: "approval", config: { title: "?" } }, { id: "asked" }], busy: [{ id: "b1", config: { ms: 400 } }, { id: "b2", config: { ms: 400 } }, { id: "b3" }] }));

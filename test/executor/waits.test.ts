@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createEngine, type Engine } from "../support/engine.ts";
+import { createEngine, testInMemory, type Engine } from "../support/engine.ts";
 import { manualClock } from "../support/manual-clock.ts";
 
 const ann = { id: "ann", tenant: "default" };
@@ -28,7 +28,7 @@ async function openWait(engine: Engine, executionId: string) {
   return wait;
 }
 
-test("an approval parks the execution without lease or memory and goes on with the answer", async () => {
+testInMemory("an approval parks the execution without lease or memory and goes on with the answer", async () => {
   await using engine = await createEngine();
   await engine.define(approval());
   const parked = await engine.run("ask", { amount: 12 });

@@ -1,3 +1,4 @@
+import { test } from "vitest";
 import type { z } from "zod";
 import { createLocalQueue } from "../../src/adapters/local/queue.ts";
 import { openStore } from "../../src/adapters/open.ts";
@@ -20,6 +21,12 @@ import type { Store } from "../../src/ports/store.ts";
 import { createStepTypes, loadStepTypes, type StepTypes } from "../../src/registry.ts";
 import type { StepType } from "../../src/steps/step.ts";
 import { createWorkflowManager, type WorkflowManager } from "../../src/workflows/manager.ts";
+
+/** Set by the vitest project that drops every execution from memory after each superstep. */
+const SUSPENDS_ALWAYS = process.env["SIGNALBOX_TEST_SUSPEND"] === "always";
+
+/** For what is about an execution that stays in memory: its pace, its exact events, its lease. */
+export const testInMemory = test.skipIf(SUSPENDS_ALWAYS);
 
 export interface Engine extends AsyncDisposable {
   store: Store;
@@ -76,6 +83,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       saver,
       concurrency: 64,
       leaseMs,
+      suspendAlways: SUSPENDS_ALWAYS,
       horizonMs: 24 * 3_600_000,
       compiled: createCompiled({ store, stepTypes, saver, hostOf }),
       modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
