@@ -1,0 +1,59 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { JsonObject } from "../../../src/definition/json.ts";
+
+const AGAIN_MS = 25;
+const REQUEST_MS = 5_000;
+
+/** An answer of the service, whatever its status. */
+export interface Answer {
+  status: number;
+  body: JsonObject;
+}
+
+/** A client that takes a dead service for a reason to ask again. */
+export interface Client {
+  /** One try. Rejects when the service is gone, before or while it answers. */
+  once(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Until there is an answer below 500; `tries` counts those that had none. */
+  insist(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer & { tries: number }>;
+  /** All items of a list, page by page. */
+  all(path: string): Promise<JsonObject[]>;
+}
+
+/** Requests end with `signal`, which is the end of the trial. */
+export function createClient(baseUrl: string, signal: AbortSignal): Client {
+  async function once(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const response = await fetch(`${baseUrl}${path}`, {
+      method,
+      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]),
+    });
+    return { status: response.status, body: (await response.json()) as JsonObject };
+  }
+
+  async function insist(...request: Parameters<Client["once"]>): Promise<Answer & { tries: number }> {
+    for (let tries = 1; ; tries++) {
+      signal.throwIfAborted();
+      const answer = await once(...request).catch(() => undefined);
+      if (answer && answer.status < 500) return { ...answer, tries };
+      await pause(AGAIN_MS);
+    }
+  }
+
+  return {
+    once,
+    insist,
+    async all(path) {
+      const items: JsonObject[] = [];
+      for (let token: unknown = ""; token !== undefined;) {
+        const query = token === "" ? "" : `&pageToken=${encodeURIComponent(String(token))}`;
+        const { status, body } = await insist("GET", `${path}${path.includes("?") ? "&" : "?"}pageSize=100${query}`);
+        if (status !== 200) throw new Error(`GET ${path} answered ${status}: ${JSON.stringify(body)}`);
+        items.push(...(body["items"] as JsonObject[])); // every list answers with `items`
+        token = body["nextPageToken"];
+      }
+      return items;
+    },
+  };
+}
