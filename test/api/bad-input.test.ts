@@ -103,6 +103,15 @@ describe("bodies", () => {
   });
 });
 
+test("a value may be nested 60 levels deep, and not 80, in a body and in a GraphQL literal", async () => {
+  const nested = (levels: number) => `{ "input": { "amount": 1, "deep": ${"[".repeat(levels)}${"]".repeat(levels)} } }`;
+  expect((await api.call("POST /api/v1/workflows/line/execute", { body: nested(60) })).status).toBe(202);
+  expect(await api.refused("POST /api/v1/workflows/line/execute", { body: nested(80) })).toMatchObject({ issues: [{ code: "TOO_DEEP" }] });
+  const literal = (levels: number) => `mutation { executeWorkflow(id: "line", input: ${nested(levels).replaceAll('"', "")}) { id } }`;
+  expect((await api.graphql(literal(60))).errors).toEqual([]);
+  expect((await api.graphql(literal(80))).errors[0]?.extensions.code).toBe("INVALID_INPUT");
+});
+
 test("unknown and repeated query parameters are named", async () => {
   expect(await api.refused("GET /api/v1/executions?colour=red&statu=RUNNING")).toMatchObject({
     code: "INVALID_INPUT",

@@ -174,6 +174,18 @@ describe("errors", () => {
     expect(JSON.stringify([errors, problem])).not.toContain("hunter2");
   });
 
+  test("what the engine itself finds wrong is hidden as well", async () => {
+    const { executor, store } = api.app;
+    const { id } = await api.execute("line", { input: { amount: 1 } });
+    const [first] = await executor.events("default", id, { limit: 1 });
+    const beyondInt = { ...(await executor.get("default", id)), id: "beyond-int", priority: 3_000_000_000, lastSeq: 1 };
+    await store.executions.create(beyondInt, first ? [first] : []);
+    const { status, errors } = await api.graphql('{ execution(id: "beyond-int") { id priority } }');
+    expect(status).toBe(200);
+    expect(errors).toMatchObject([{ path: ["execution", "priority"], extensions: { code: "INTERNAL" } }]);
+    expect(JSON.stringify(errors)).not.toContain("3000000000");
+  });
+
   test("a mutation by GET is refused", async () => {
     const { body } = await api.call<{ errors: { extensions: { code: string } }[] }>(
       `GET /graphql?query=${encodeURIComponent('mutation { deleteWorkflow(id: "line") { id } }')}`,

@@ -73,8 +73,18 @@ const SURFACES: Record<string, Connection> = {
   },
 };
 
-async function* sseFrames(url: string, headers: Record<string, string>, signal: AbortSignal) {
+interface SseFrame {
+  event: string;
+  data: string;
+  id: string | undefined;
+}
+
+async function* sseFrames(url: string, headers: Record<string, string>, signal: AbortSignal): AsyncGenerator<SseFrame> {
   const response = await fetch(url, { headers: { accept: "text/event-stream", ...headers }, signal });
+  if (response.status === 204) {
+    yield { event: "end", data: "", id: undefined };
+    return;
+  }
   expect(response.headers.get("content-type")).toContain("text/event-stream");
   let text = "";
   const decoder = new TextDecoder();
@@ -127,6 +137,11 @@ describe.each(Object.entries(SURFACES))("%s", (_name, connect) => {
     expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: lastSeq }, (_, index) => index + 1));
   });
 
+  test("tells a client that has seen everything that it is over", async () => {
+    const { id, lastSeq } = await api.execute("line", { input: { amount: 1 } });
+    expect(await connect(id, lastSeq, all)).toEqual({ events: [], ended: true });
+  });
+
   test("goes on after a person answered", async () => {
     const { id, waits, lastSeq } = await api.execute("ask", { input: { amount: 1 } });
     const watching = connect(id, lastSeq, all);
@@ -142,10 +157,13 @@ describe("Server-Sent Events", () => {
   test("end with the status, and a browser that reconnects after the end is told to stop", async () => {
     const { id, lastSeq } = await api.execute("line", { input: { amount: 1 } });
     const url = `${api.base}/api/v1/executions/${id}/events`;
-    const frames = [];
+    const frames: SseFrame[] = [];
     for await (const frame of sseFrames(`${url}?afterSeq=${lastSeq - 1}`, {}, AbortSignal.timeout(10_000))) frames.push(frame);
     expect(frames.map(({ event }) => event)).toEqual(["execution.completed", "end"]);
     expect(JSON.parse(frames[1]?.data ?? "")).toEqual({ executionId: id, status: "COMPLETED", lastSeq });
+    const onlyEnd: SseFrame[] = [];
+    for await (const frame of sseFrames(`${url}?afterSeq=${lastSeq}`, {}, AbortSignal.timeout(10_000))) onlyEnd.push(frame);
+    expect(onlyEnd.map(({ event }) => event)).toEqual(["end"]);
     const again = await fetch(url, { headers: { accept: "text/event-stream", "last-event-id": String(lastSeq) } });
     expect(again.status).toBe(204);
   });
