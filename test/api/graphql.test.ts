@@ -200,6 +200,7 @@ describe("limits", () => {
     `${'{ execution(id: "x") { workflow { executions '.repeat(1)}${"{ workflow { executions ".repeat(depth)}{ id }${" } }".repeat(depth)} } } }`;
 
   test.each([
+    ["100 aliases of one field", `{ me { ${Array.from({ length: 100 }, (_, index) => `a${index}: id`).join(" ")} } }`],
     ["1,000 aliases", `{ ${Array.from({ length: 1_000 }, (_, index) => `a${index}: me { id }`).join(" ")} }`],
     [
       "200 aliased mutations",
