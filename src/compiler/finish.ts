@@ -49,7 +49,7 @@ async function complete(visit: Visit, work: Work, end: Extract<VisitEnd, { kind:
   const recorded = recordVisit(work, { stepId: place.stepId, path: place.path, visit: place.visit, outcome: end.outcome, output: end.output, variables: mapped }, variablesOf(visit));
   await setEnd(visit, recorded, next);
   const type = end.outcome === "skipped" ? "step.skipped" : "step.completed";
-  const data = { outcome: end.outcome, next, ...visibleResults(visit, recorded, mapped) };
+  const data = { type: plan.type.type, outcome: end.outcome, next, ...visibleResults(visit, recorded, mapped) };
   recorded.staged.events.push(stepEvent(visit, type, summaryOf(visit, end.outcome, next), data));
   return { work: recorded, next, handled: false };
 }
@@ -65,7 +65,7 @@ async function handleFailure(visit: Visit, work: Work, error: SignalboxError): P
     retryable: error.retryable,
   };
   const fail = (cause: ExecutionError, pause: boolean): Failed => {
-    visit.staged.events.push(stepEvent(visit, "step.failed", `${visit.plan.step.name} failed: ${cause.message}`, { ...cause, details: detailsOf(error), handled: pause ? "pause" : "fail", next: null }));
+    visit.staged.events.push(stepEvent(visit, "step.failed", `${visit.plan.step.name} failed: ${cause.message}`, { ...cause, type: visit.plan.type.type, details: detailsOf(error), handled: pause ? "pause" : "fail", next: null }));
     return { failure: { error: cause, pause } };
   };
   if (FATAL.has(error.code)) return fail(failure, false);
@@ -103,6 +103,7 @@ async function handled(
   recorded.staged.events.push(
     stepEvent(visit, "step.failed", `${visit.plan.step.name} failed: ${failure.message} Goes on ${how.next === null ? "to the end" : `to ${how.next}`}.`, {
       ...failure,
+      type: visit.plan.type.type,
       handled: how.handled,
       next: how.next,
       output: how.output,

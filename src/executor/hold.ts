@@ -168,7 +168,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     if (session.ended) return await complete(settling, session.ended.output);
     if (session.failure) return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
     if (error !== undefined && !isGraphDrained(error)) {
-      session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : error instanceof Error ? error.message : "unknown" });
       return await fail(settling, errorOf(toSignalboxError(error)));
     }
     if (wish?.action === "pause") return await pause(settling, wish.reason);
@@ -185,7 +185,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     session,
     poke() {
       // One look after the other: two must not absorb the same message.
-      looking = looking.then(look).catch((error: unknown) => session.log("reading the inbox failed", { error: String(error) }));
+      looking = looking.then(look).catch((error: unknown) => session.log("reading the inbox failed", { error: error instanceof Error ? error.message : "unknown" }));
       return looking;
     },
     get hasLeftovers() {
@@ -205,7 +205,10 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
 function announce(session: Session): void {
   const { draft } = session;
   draft.isParked = false;
-  session.event(ofExecution("execution.claimed", `Claimed by ${draft.owner ?? ""}.`, { worker: draft.owner, epoch: draft.epoch }));
+  // An owner that never gave the lease back is dead or was silent for too long.
+  const takenFrom = session.committer.handle.execution.owner;
+  const summary = `Claimed by ${draft.owner ?? ""}${takenFrom === null ? "" : `, taken over from ${takenFrom}`}.`;
+  session.event(ofExecution("execution.claimed", summary, { worker: draft.owner, epoch: draft.epoch, takenFrom }));
   if (draft.startedAt !== null) return;
   draft.startedAt = isoTime(session.clock);
   draft.status = "RUNNING";
