@@ -89,7 +89,8 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const stopConsuming = worker ? await queue.consume(worker.take) : undefined;
   const sweeper = worker ? startSweeper({ store, worker, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log }) : undefined;
   let isDraining = false;
-  const server = await createServer({ executor, workflows, store, stepTypes, config, clock, readiness: () => (isDraining ? { ready: false, reason: "draining" } : { ready: true }) });
+  const readiness = () => (isDraining ? { ready: false, reason: "draining" } : { ready: true });
+  const server = await createServer({ executor, workflows, store, stepTypes, config, clock, readiness, logger });
 
   let closing: Promise<void> | undefined;
   async function closeAll(): Promise<void> {

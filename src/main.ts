@@ -8,6 +8,9 @@ const EXIT_CONFIG = 78;
 const EXIT_CANNOT_CREATE = 73;
 const EXIT_UNAVAILABLE = 69;
 
+/** Within this time a repeated signal is the same one, milliseconds. */
+const SAME_SIGNAL_MS = 1_000;
+
 await main();
 
 async function main(): Promise<void> {
@@ -37,12 +40,13 @@ async function main(): Promise<void> {
 }
 
 function stopOnSignals(app: { close(): Promise<void> }): void {
-  let isStopping = false;
+  let stoppingSince: number | undefined;
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      // A second signal means now.
-      if (isStopping) process.exit(128 + (name === "SIGINT" ? 2 : 15));
-      isStopping = true;
+      // A second signal means now; one that a terminal or npm passed on twice does not.
+      if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return;
+      if (stoppingSince !== undefined) process.exit(128 + (name === "SIGINT" ? 2 : 15));
+      stoppingSince = performance.now();
       void app.close().then(
         () => process.exit(0),
         (error: unknown) => {

@@ -25,37 +25,13 @@ export interface Absorbed {
 export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: number): Absorbed {
   const result: Absorbed = { action: "rest", reason: null, events: [], consumed: [], answered: false };
   const at = new Date(now).toISOString();
-  const isOver = () => TERMINAL_STATUSES.has(draft.status);
-  let wish: "pause" | "cancel" | undefined;
-  for (const { id, principal, at: sentAt, body } of inbox) {
-    result.consumed.push(id);
-    switch (body.type) {
-      case "answer":
-        answerWait(draft, result, body.waitId, { by: "given", principal, at: sentAt, data: body.data });
-        break;
-      case "signal":
-        if (!isOver()) takeSignal(draft, { id: body.eventId ?? id, event: body.event, data: body.data, at: sentAt });
-        break;
-      case "cancel":
-        if (!isOver()) [wish, result.reason] = ["cancel", body.reason];
-        break;
-      case "pause":
-        if (!isOver() && draft.status !== "PAUSED" && wish === undefined) [wish, result.reason] = ["pause", body.reason];
-        break;
-      case "resume":
-        if (wish === "pause") wish = undefined;
-        if (draft.status === "PAUSED") goOn(draft, result, at, { reason: "resume", principal });
-        break;
-      case "retry":
-        if (draft.status === "FAILED") goOn(draft, result, at, { reason: "retry", principal, mode: body.mode, output: body.output });
-        break;
-      default:
-        body satisfies never;
-    }
+  let wish: Wish | undefined;
+  for (const message of inbox) {
+    result.consumed.push(message.id);
+    wish = takeMessage(draft, result, message, at, wish);
   }
-  if (isOver()) return result;
-  if (wish === "cancel") return { ...result, action: "cancel" };
-  if (wish === "pause") return { ...result, action: "pause" };
+  if (isOver(draft)) return result;
+  if (wish) return { ...result, ...wish };
   if (draft.status === "PAUSED") return result;
   if (draft.deadlineAt !== null && draft.deadlineAt <= now) return { ...result, action: "expire" };
   deliverMailbox(draft, result);
@@ -66,6 +42,37 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
   }
   const isRunnable = !draft.isParked || draft.waits.some(({ answer }) => answer !== null);
   return isRunnable ? { ...result, action: "run" } : result;
+}
+
+/** What somebody wants of the execution as a whole; a cancel stands, a pause can be taken back. */
+type Wish = Pick<Absorbed, "action" | "reason">;
+
+function takeMessage(draft: Execution, result: Absorbed, message: InboxMessage, at: string, wish: Wish | undefined): Wish | undefined {
+  const { id, principal, at: sentAt, body } = message;
+  switch (body.type) {
+    case "answer":
+      answerWait(draft, result, body.waitId, { by: "given", principal, at: sentAt, data: body.data });
+      return wish;
+    case "signal":
+      if (!isOver(draft)) takeSignal(draft, { id: body.eventId ?? id, event: body.event, data: body.data, at: sentAt });
+      return wish;
+    case "cancel":
+      return isOver(draft) ? wish : { action: "cancel", reason: body.reason };
+    case "pause":
+      return isOver(draft) || draft.status === "PAUSED" || wish ? wish : { action: "pause", reason: body.reason };
+    case "resume":
+      if (draft.status === "PAUSED") goOn(draft, result, at, { reason: "resume", principal });
+      return wish?.action === "pause" ? undefined : wish;
+    case "retry":
+      if (draft.status === "FAILED") goOn(draft, result, at, { reason: "retry", principal, mode: body.mode, output: body.output });
+      return wish;
+    default:
+      return body satisfies never;
+  }
+}
+
+function isOver({ status }: Execution): boolean {
+  return TERMINAL_STATUSES.has(status);
 }
 
 /** Epoch milliseconds at which a resting execution has something to do by itself. */

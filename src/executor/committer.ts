@@ -3,7 +3,7 @@ import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { OpenWait } from "../definition/wait.ts";
-import { SignalboxError, toSignalboxError } from "../errors.ts";
+import { toSignalboxError, type SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { CheckpointPut, CheckpointWrites, ExecutionCommit, ExecutionHandle, Store } from "../ports/store.ts";
 

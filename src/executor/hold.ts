@@ -156,15 +156,17 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     return new Command({ update: { _vars: initialVariables(draft, plan.definition.variables) }, goto: plan.start });
   }
 
+  async function settleAborted(settling: Settling): Promise<ExecutionHandle> {
+    const reason = toSignalboxError(session.signal.reason);
+    if (wish?.action === "cancel") return await cancel(settling, wish.reason);
+    if (reason.code === "MAX_DURATION_EXCEEDED") return await fail(settling, errorOf(reason));
+    if (reason.code === "UNAVAILABLE" && isDraining) return await handOver(session);
+    throw reason;
+  }
+
   async function settle({ state, error }: { state?: GraphState; error?: unknown }): Promise<ExecutionHandle | undefined> {
     const settling: Settling = { session, plan, state };
-    if (session.signal.aborted) {
-      const reason = toSignalboxError(session.signal.reason);
-      if (wish?.action === "cancel") return await cancel(settling, wish.reason);
-      if (reason.code === "MAX_DURATION_EXCEEDED") return await fail(settling, errorOf(reason));
-      if (reason.code === "UNAVAILABLE" && isDraining) return await handOver(session);
-      throw reason;
-    }
+    if (session.signal.aborted) return await settleAborted(settling);
     if (session.ended) return await complete(settling, session.ended.output);
     if (session.failure) return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
     if (error !== undefined && !isGraphDrained(error)) {

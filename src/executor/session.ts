@@ -2,17 +2,15 @@ import type { Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } fr
 import { decisionIdOf } from "../ai/decision-record.ts";
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
-import type { Decision } from "../definition/decision.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
-import type { Wait } from "../definition/wait.ts";
-import { SignalboxError } from "../errors.ts";
+import type { SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
-import { openWaitOf, waitingEvent } from "./waiting.ts";
+import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
 const LAZY_FLUSH_MS = 25;
@@ -159,21 +157,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     waitsWithin: (branch) => draft.waits.filter((wait) => isWithin(wait.branch, branch)).map(({ id }) => id),
     stage: (taskId, changes) => void staged.set(taskId, changes),
     park(place, parking, interruptId) {
-      const wait: Wait = {
-        id: parking.waitId,
-        kind: parking.wait.kind,
-        stepId: place.stepId,
-        path: place.path,
-        branch: place.branch,
-        visit: place.visit,
-        attempt: place.attempt,
-        interruptId,
-        since: isoTime(clock),
-        dueAt: parking.wait.dueAt,
-        state: parking.wait.state,
-        isListed: parking.wait.open !== undefined,
-        answer: null,
-      };
+      const wait = newWait(place, parking, interruptId, isoTime(clock));
       const previous = session.waitAt(place.path, place.visit);
       if (previous) closeWaits([previous.id]);
       delete draft.inFlight[place.path];

@@ -62,7 +62,7 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
       if (execution.status !== "FAILED") refuse(execution, "retried");
       return await send(actor, execution, { type: "retry", mode, output }, ({ lastSeq }) => lastSeq > execution.lastSeq);
     },
-    async signal(actor, id, { event, data = null, eventId = undefined }) {
+    async signal(actor, id, { event, data = null, eventId }) {
       const execution = await find(actor.tenant, id);
       if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "signalled");
       const { lastSeq } = execution;
@@ -95,7 +95,7 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
 function checkAnswer({ request }: OpenWait, data: JsonObject): void {
   const { choices, form } = request;
   if (Array.isArray(choices) && !choices.includes(data["decision"] ?? null)) {
-    const issue = { code: "INVALID_INPUT", pointer: "/decision", message: `must be one of ${choices.join(", ")}` };
+    const issue = { code: "INVALID_INPUT", pointer: "/decision", message: `must be one of ${JSON.stringify(choices)}` };
     throw new SignalboxError("INVALID_INPUT", issue.message, { issues: [issue] });
   }
   if (form !== null && typeof form === "object" && !Array.isArray(form)) {

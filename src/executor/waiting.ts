@@ -2,6 +2,25 @@ import type { Parking, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { OpenWait, Wait } from "../definition/wait.ts";
 
+/** What the record keeps of a parked place. */
+export function newWait(place: StepPlace, { waitId, wait }: Parking, interruptId: string, since: string): Wait {
+  return {
+    id: waitId,
+    kind: wait.kind,
+    stepId: place.stepId,
+    path: place.path,
+    branch: place.branch,
+    visit: place.visit,
+    attempt: place.attempt,
+    interruptId,
+    since,
+    dueAt: wait.dueAt,
+    state: wait.state,
+    isListed: wait.open !== undefined,
+    answer: null,
+  };
+}
+
 /** The record outsiders list and answer, for a wait that has any. */
 export function openWaitOf(execution: Execution, wait: Wait, { wait: request }: Parking): OpenWait | undefined {
   if (!request.open) return undefined;

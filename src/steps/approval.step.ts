@@ -42,7 +42,7 @@ export default defineStep({
       if (onTimeout === "route") return { kind: "done", outcome: "timeout", output: result("timeout", null, answer.at) };
       return ended(onTimeout, null, answer.at, { reason: "Nobody decided in time." });
     }
-    return ended(String(answer.data["decision"]), answer.principal, answer.at, answer.data);
+    return ended(answer.data["decision"] === "approve" ? "approve" : "reject", answer.principal, answer.at, answer.data);
   },
 });
 

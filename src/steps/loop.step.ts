@@ -25,7 +25,8 @@ export default defineStep({
   expressions: ["/while"],
   runsRounds: true,
   // Lanes are nodes of the graph, so their number is read from the definition, never from an expression.
-  regions: ({ body, concurrency = 1 }) => Array.from({ length: concurrency }, (_, lane) => ({ name: String(lane), start: body, end: null })),
+  // A definition as written may leave it out.
+  regions: ({ body, ...given }) => Array.from({ length: lanesOf(given) }, (_, lane) => ({ name: String(lane), start: body, end: null })),
   check(config) {
     const field = { for_each: "over", while: "while", count: "count" }[config.loopType] as "over" | "while" | "count";
     const issues = config[field] === undefined ? [{ code: "INVALID_CONFIG", pointer: `/config/${field}`, message: `A ${config.loopType} loop needs \`${field}\`.` }] : [];
@@ -77,4 +78,8 @@ function countOf(value: number | string | undefined): number {
   const count = Number(value);
   if (Number.isInteger(count) && count >= 0) return count;
   throw new SignalboxError("INVALID_INPUT", "`count` is no whole number.");
+}
+
+function lanesOf({ concurrency }: { concurrency?: number }): number {
+  return concurrency ?? 1;
 }

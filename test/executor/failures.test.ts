@@ -29,7 +29,7 @@ const boom = (code: "STEP_FAILED" | "INVALID_INPUT" = "STEP_FAILED") => () => {
 
 test("a step is tried again with the same idempotency key, and every failed attempt is on record", async () => {
   const { type, calls } = scriptedStep([boom(), boom(), () => 7]);
-  await using engine = await createEngine({ stepTypes: [type as StepType] });
+  await using engine = await createEngine({ stepTypes: [type] });
   await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 3, delay: "5ms" } }], output: { n: "${ steps.s.output }" } });
   const { id, output } = await engine.run("w");
   expect(output).toEqual({ n: 7 });
@@ -41,7 +41,7 @@ test("a step is tried again with the same idempotency key, and every failed atte
 
 test("what the policy does not retry is not retried", async () => {
   const { type, calls } = scriptedStep([boom("INVALID_INPUT"), () => 1]);
-  await using engine = await createEngine({ stepTypes: [type as StepType] });
+  await using engine = await createEngine({ stepTypes: [type] });
   await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 5, delay: "1ms" } }] });
   expect((await engine.run("w")).error).toMatchObject({ code: "INVALID_INPUT", message: "boom", stepId: "s", visit: 1 });
   expect(calls).toHaveLength(1);
@@ -50,7 +50,7 @@ test("what the policy does not retry is not retried", async () => {
 test("a long back-off parks the execution and goes on when its time comes", async () => {
   const { type, calls } = scriptedStep([boom(), () => 2]);
   const clock = manualClock();
-  await using engine = await createEngine({ stepTypes: [type as StepType], clock });
+  await using engine = await createEngine({ stepTypes: [type], clock });
   await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 2, delay: "1m", jitter: false } }], output: { n: "${ steps.s.output }" } });
   const { id } = await engine.start("w");
   await expect.poll(async () => (await engine.executor.get("default", id)).isParked).toBe(true);
@@ -67,7 +67,7 @@ test("a long back-off parks the execution and goes on when its time comes", asyn
 test("an attempt that takes too long is aborted, and its late result changes nothing", async () => {
   let release: (value: Json) => void = () => {};
   const { type } = scriptedStep([() => new Promise<Json>((resolve) => (release = resolve)), () => "in time"]);
-  await using engine = await createEngine({ stepTypes: [type as StepType] });
+  await using engine = await createEngine({ stepTypes: [type] });
   await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", timeout: "30ms", retry: { maxAttempts: 2, delay: "1ms" } }], output: { s: "${ steps.s.output }" } });
   const { output, id } = await engine.run("w");
   release("late");
@@ -78,7 +78,7 @@ test("an attempt that takes too long is aborted, and its late result changes not
 
 test("a failure takes the way `on: error`, and the way sees the error", async () => {
   const { type } = scriptedStep([boom()]);
-  await using engine = await createEngine({ stepTypes: [type as StepType] });
+  await using engine = await createEngine({ stepTypes: [type] });
   await engine.define({
     id: "w",
     name: "W",
@@ -99,7 +99,7 @@ test("a failure takes the way `on: error`, and the way sees the error", async ()
 
 test("onError continues with a value, goes elsewhere, or fails; the workflow's policy comes last", async () => {
   const { type } = scriptedStep([boom(), boom(), boom(), boom()]);
-  await using engine = await createEngine({ stepTypes: [type as StepType] });
+  await using engine = await createEngine({ stepTypes: [type] });
   const define = (id: string, onError: object | undefined, workflowOnError?: object) =>
     engine.define({
       id,
@@ -148,7 +148,7 @@ test("an expression that fails is a failure of its step, with the expression nam
 
 test("a failed execution goes on at its failed step when it is retried, or past it", async () => {
   const { type, calls } = scriptedStep([boom(), () => 5, boom()]);
-  await using engine = await createEngine({ stepTypes: [type as StepType] });
+  await using engine = await createEngine({ stepTypes: [type] });
   await engine.define({
     id: "w",
     name: "W",

@@ -223,7 +223,7 @@ test("1,000 items with concurrency 20: each once, never more than 20 at work, sm
       return { kind: "done", output: config.n };
     },
   });
-  await using engine = await createEngine({ stepTypes: [type as unknown as StepType] });
+  await using engine = await createEngine({ stepTypes: [type] });
   await engine.define({
     id: "many",
     name: "Many",
