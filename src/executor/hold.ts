@@ -170,7 +170,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     if (session.ended) return await complete(settling, session.ended.output);
     if (session.failure) return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
     if (error !== undefined && !isGraphDrained(error)) {
-      session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : error instanceof Error ? error.message : "unknown" });
+      session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : "unknown" });
       return await fail(settling, errorOf(toSignalboxError(error)));
     }
     if (wish?.action === "pause") return await pause(settling, wish.reason);

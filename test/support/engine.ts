@@ -25,8 +25,10 @@ import { createWorkflowManager, type WorkflowManager } from "../../src/workflows
 /** Set by the vitest project that drops every execution from memory after each superstep. */
 const SUSPENDS_ALWAYS = process.env["SIGNALBOX_TEST_SUSPEND"] === "always";
 
+const { skip } = test;
+
 /** For what is about an execution that stays in memory: its pace, its exact events, its lease. */
-export const testInMemory = test.skipIf(SUSPENDS_ALWAYS);
+export const testInMemory = SUSPENDS_ALWAYS ? skip : test;
 
 export interface Engine extends AsyncDisposable {
   store: Store;
