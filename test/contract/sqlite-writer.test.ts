@@ -71,6 +71,29 @@ describe("the writer", () => {
     expect(database.isInTransaction).toBe(false);
   });
 
+  test("a write that fails half-way leaves nothing of its first half", () => {
+    const database = openForWriting(":memory:");
+    runBatch(database, [createWrite("a")]);
+    const row = executionRow(anExecution({ tenant: "t", id: "a", lastSeq: 3 }));
+    // No document: the column refuses it, after the execution was updated.
+    const broken = { ref: "r", doc: null as unknown as string };
+    const commit = {
+      row,
+      page: pageOf(someEvents(2, 3)),
+      guard: { epoch: 0, lastSeq: 1 },
+      checkpoints: null,
+      decisions: [],
+      openWaits: [],
+      closeWaits: [],
+      consumed: [],
+    };
+    const outcomes = runBatch(database, [["commitExecution", { ...commit, values: [broken] }], createWrite("b")]);
+    expect(outcomes.map((outcome) => outcome[1])).toEqual(["INTERNAL", undefined]);
+    expect(database.get("SELECT last_seq FROM executions WHERE id = 'a'")).toEqual({ last_seq: 1 });
+    expect(countOf(database, "executions")).toBe(2);
+    expect(runBatch(database, [["commitExecution", { ...commit, values: [] }]])[0]?.length).toBe(1);
+  });
+
   test("a full disk refuses the batch as a whole with UNAVAILABLE, and the writer goes on once there is room", () => {
     const database = openForWriting(":memory:");
     const pages = database.get<{ page_count: number }>("PRAGMA page_count")?.page_count ?? 0;

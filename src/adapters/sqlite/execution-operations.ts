@@ -128,9 +128,8 @@ function writeParts(database: Database, execution: number, commit: CommitRows): 
 }
 
 /** The very same document is there: an answer was lost on its way, and the sender asks again. */
-function isApplied(database: Database, stored: Stored, row: ExecutionRow): boolean {
-  if (stored.epoch !== row.epoch || stored.lastSeq !== row.lastSeq || stored.owner !== row.owner) return false;
-  return database.get<{ doc: string }>("SELECT doc FROM executions WHERE number = ?", [stored.number])?.doc === row.doc;
+function isApplied(database: Database, { number }: Stored, { doc }: ExecutionRow): boolean {
+  return database.get<{ doc: string }>("SELECT doc FROM executions WHERE number = ?", [number])?.doc === doc;
 }
 
 /** Sets only what changed: SQLite rewrites the index entries of every column that is named, changed or not. */

@@ -17,6 +17,8 @@ export const OPERATIONS = {
   putCheckpoints,
   deleteThread,
   deleteExpired,
+  /** Changes nothing: whoever gets an answer knows that the writer is there. */
+  ping: () => null,
 } as const satisfies Record<string, (database: Database, argument: never) => unknown>;
 
 export type OperationName = keyof typeof OPERATIONS;

@@ -53,7 +53,10 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
     waits: sqliteWaits(connection, changes),
     decisions: sqliteDecisions(connection),
     checkpointer: new SqliteSaver(connection, checkpoints),
-    ping: () => connection.read((database) => void database.get("SELECT 1 FROM workflows LIMIT 1")),
+    async ping() {
+      await connection.read((database) => database.get("SELECT 1 FROM workflows LIMIT 1"));
+      await connection.write("ping", undefined);
+    },
     deleteExpired: retention.run,
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -23,7 +23,7 @@ export interface WriterThread extends BatchRunner {
  * exists and is migrated when the promise resolves; UNAVAILABLE where it cannot be opened.
  */
 export async function startWriterThread(path: string, onForeignWrite: () => void): Promise<WriterThread> {
-  const worker = new Worker(new URL("./writer-worker.ts", import.meta.url), { workerData: { path }, stdout: false, stderr: false });
+  const worker = new Worker(new URL("./writer-worker.ts", import.meta.url), { workerData: { path } });
   const answers = new Map<number, { size: number; resolve(outcomes: Outcome[]): void }>();
   let nextNumber = 1;
   let gone: string | undefined;
@@ -51,7 +51,8 @@ export async function startWriterThread(path: string, onForeignWrite: () => void
       if (message.kind === "refused") reject(new SignalboxError(message.code, message.message));
       else resolve();
     });
-    worker.once("error", (cause) => reject(new SignalboxError("UNAVAILABLE", `The store's writer did not start.`, { cause })));
+    worker.once("error", (cause) => reject(new SignalboxError("UNAVAILABLE", "The store's writer did not start.", { cause })));
+    worker.once("exit", () => reject(new SignalboxError("UNAVAILABLE", "The store's writer did not start.")));
   });
   worker.on("message", (message: FromWriter) => {
     if (message.kind === "foreign") return onForeignWrite();
