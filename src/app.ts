@@ -20,6 +20,9 @@ import { createLogger, type Logger } from "./log.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
 import { loadStepTypes } from "./registry.ts";
+import { sampleWorker } from "./telemetry/commit-metrics.ts";
+import { observedStore } from "./telemetry/observed-store.ts";
+import { startTelemetry } from "./telemetry/telemetry.ts";
 import { createWorkflowManager, type WorkflowManager } from "./workflows/manager.ts";
 
 export interface App extends AsyncDisposable {
@@ -45,12 +48,20 @@ export interface AppOptions {
 
 /** The composition root: the only place that names drivers and wires everything. Opens the store; does not listen yet. */
 export async function createApp({ config, clock = systemClock, models: modelOptions }: AppOptions): Promise<App> {
-  const logger = createLogger(config.SIGNALBOX_LOG);
+  const logger = createLogger({ level: config.SIGNALBOX_LOG, secrets: secretsOf(config), project: projectOf(config) });
   const log = (message: string, fields: Record<string, unknown>) => logger.info(fields, message);
   // Names the process in leases: readable for operators, unique over restarts and pods.
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const stepTypes = await loadStepTypes({ folder: config.SIGNALBOX_STEPS });
-  const store = await openStore(config.SIGNALBOX_STORE, { ownerId: workerId, clock });
+  const telemetry = await startTelemetry({
+    log: (level, fields, message) => logger[level](fields, message),
+    tracing:
+      config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? undefined
+        : { serviceName: config.OTEL_SERVICE_NAME, instance: workerId, ratio: config.OTEL_TRACES_SAMPLER_ARG },
+  });
+  const opened = await openStore(config.SIGNALBOX_STORE, { ownerId: workerId, clock });
+  const store = observedStore(opened, { observers: telemetry.observers, clock });
   const queue = createLocalQueue();
   const tokens = createTokenHub();
   const models = createModels({
@@ -97,11 +108,20 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     isDraining = true;
     sweeper?.stop();
     await stopConsuming?.();
-    await worker?.drain(config.SIGNALBOX_DRAIN_MS);
-    await server.close();
+    // Live clients are told at once to go on elsewhere, while steps here still reach their checkpoint.
+    await Promise.all([server.close(), worker?.drain(config.SIGNALBOX_DRAIN_MS)]);
     await queue.close();
     await store.close();
   }
   const close = () => (closing ??= closeAll());
   return { config, server, executor, workflows, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
+}
+
+/** Values that must not appear in a log line. */
+function secretsOf(config: Config): string[] {
+  return config.OPENAI_API_KEY === undefined ? [] : [config.OPENAI_API_KEY];
+}
+
+function projectOf({ GOOGLE_CLOUD_PROJECT, SIGNALBOX_STORE }: Config): string | undefined {
+  return GOOGLE_CLOUD_PROJECT ?? /^firestore:(.+)$/.exec(SIGNALBOX_STORE)?.[1];
 }

@@ -68,9 +68,10 @@ export interface StepHost {
   attemptsAt(path: string, visit: number): number;
   /**
    * Tells that an attempt with effects begins. Resolves once the claim is durable: until then only pure steps may run, because
-   * another worker may be running them too. Others see the event with the next commit, 25 ms later at the latest.
+   * another worker may be running them too. Others see the event with the next commit, 25 ms later at the latest; `isDurable` waits
+   * for it.
    */
-  begin(place: StepPlace, event: TimedDraft): Promise<void>;
+  begin(place: StepPlace, event: TimedDraft, options?: { isDurable: boolean }): Promise<void>;
   /** Adds an event to the next commit, whatever it is for. */
   note(event: TimedDraft): void;
   /** Makes events durable before anything else happens (retry records). */

@@ -5,6 +5,7 @@ import type { Outcome } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
 import { SignalboxError, toSignalboxError } from "../errors.ts";
 import type { Split, StepResult, WaitRequest } from "../steps/step.ts";
+import { askWhatHappened, isOnce, isUnknown, mayHaveHappened, settledEffect } from "./effect.ts";
 import { stepContext } from "./context.ts";
 import { stepEvent } from "./events.ts";
 import type { StepHost, StepPlace, Staged } from "./host.ts";
@@ -48,6 +49,9 @@ export async function runVisit(visit: Visit): Promise<VisitEnd> {
     if (wait?.kind === "failure" && wait.answer?.data["mode"] === "skip") {
       return { kind: "done", outcome: "success", output: wait.answer.data["output"] ?? null };
     }
+    if (isUnknown(visit)) return { kind: "wait", request: askWhatHappened(visit, "The worker died while the step was at work.") };
+    const settled = settledEffect(visit);
+    if (settled) return settled;
   } catch (thrown) {
     return { kind: "failed", error: stepError(thrown, visit) };
   }
@@ -75,6 +79,7 @@ async function runAttempts(visit: Visit): Promise<VisitEnd> {
       return { kind: "done", outcome: result.outcome ?? "success", output: toJson(result.output ?? null), goto: result.goto };
     } catch (thrown) {
       const error = stepError(thrown, visit);
+      if (mayHaveHappened(visit, error)) return { kind: "wait", request: askWhatHappened(visit, error.message) };
       const backoffMs = nextBackoffMs(plan.step, visit.place.attempt, error);
       if (backoffMs === undefined) return { kind: "failed", error };
       const nextAt = host.clock.now() + backoffMs;
@@ -99,14 +104,14 @@ async function runAttempts(visit: Visit): Promise<VisitEnd> {
 
 async function runAttempt(visit: Visit): Promise<StepResult> {
   const { plan, host, place, wait } = visit;
-  const resumed = wait && isStepState(wait.state) && wait.kind !== "failure" ? wait.state : undefined;
+  const resumed = wait && isStepState(wait.state) && wait.kind !== "failure" && wait.kind !== "effect" ? wait.state : undefined;
   if (!resumed) {
     const started = stepEvent(visit, "step.started", `${plan.step.name} started${place.attempt > 1 ? `, attempt ${place.attempt}` : ""}.`, {
       type: plan.type.type,
       name: plan.step.name,
     });
     if (plan.type.pure) visit.staged.events.push(started);
-    else await host.begin(place, started);
+    else await host.begin(place, started, { isDurable: isOnce(visit) });
   }
   using timer = plan.timeoutMs === undefined ? undefined : attemptTimer(host, plan.timeoutMs);
   const signal = timer ? AbortSignal.any([visit.signal, timer.signal]) : visit.signal;

@@ -1,6 +1,6 @@
 import { foldEvents } from "../definition/fold.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
-import { TERMINAL_STATUSES, type Execution } from "../definition/execution.ts";
+import { TERMINAL_STATUSES, type Execution, type StepRecord } from "../definition/execution.ts";
 import { notFound } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
@@ -72,7 +72,12 @@ export function createExecutor({ store, queue, clock, tokens }: ExecutorOptions)
     },
     async stepsOf(tenant, ids) {
       const pages = await store.events.pagesOf(tenant, ids, { afterSeq: 0, limit: PAGE });
-      return new Map([...pages].map(([id, events]) => [id, [...foldEvents(events).steps.values()]]));
+      const folded = [...pages].map(async ([id, events]): Promise<[string, StepRecord[]]> => {
+        // Only a history longer than a page is read on.
+        const all = events.length < PAGE ? events : await allEvents(tenant, id);
+        return [id, [...foldEvents(all).steps.values()]];
+      });
+      return new Map(await Promise.all(folded));
     },
     async checkpoints(tenant, id) {
       return foldEvents(await allEvents(tenant, id)).checkpoints;

@@ -1,4 +1,5 @@
 import type { ExecutionEvent } from "../definition/event.ts";
+import { TERMINAL_STATUSES } from "../definition/execution.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 
@@ -22,6 +23,7 @@ export async function* followEvents(
 ): AsyncGenerator<ExecutionEvent[]> {
   let seen = afterSeq;
   let offered: ExecutionEvent[] = [];
+  let hasRead = false;
   let wake = () => {};
   const onAbort = () => wake();
   signal.addEventListener("abort", onAbort, { once: true });
@@ -35,6 +37,8 @@ export async function* followEvents(
       offered = [];
       if (batch.length === 0) batch = await store.events.after(tenant, id, seen, BATCH);
       const last = batch.at(-1);
+      if (!last && !hasRead && (await hasEnded(store, tenant, id, seen))) return;
+      hasRead = true;
       if (last) {
         seen = last.seq;
         yield batch;
@@ -62,6 +66,12 @@ function next(offered: ExecutionEvent[], seen: number): ExecutionEvent[] {
   const batch: ExecutionEvent[] = [];
   for (const event of offered) if (event.seq === seen + batch.length + 1) batch.push(event);
   return batch.slice(0, BATCH);
+}
+
+/** A reader that has seen the end already has nothing to wait for. */
+async function hasEnded(store: Store, tenant: string, id: string, seq: number): Promise<boolean> {
+  const handle = await store.executions.get(tenant, id);
+  return !handle || (TERMINAL_STATUSES.has(handle.execution.status) && handle.execution.lastSeq <= seq);
 }
 
 /** A failed execution that was tried again has events after its end. */

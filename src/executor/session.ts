@@ -141,11 +141,11 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       const inFlight = draft.inFlight[path];
       return inFlight?.visit === visit ? inFlight.attempt : 0;
     },
-    async begin(place, event) {
+    async begin(place, event, { isDurable } = { isDurable: false }) {
       committer.pending.drafts.push(event);
       draft.inFlight[place.path] = { stepId: place.stepId, visit: place.visit, attempt: place.attempt, startedAt: event.at };
       const isClaimDurable = committer.handle.execution.epoch === draft.epoch;
-      if (isClaimDurable) flushSoon(LAZY_FLUSH_MS);
+      if (isClaimDurable && !isDurable) flushSoon(LAZY_FLUSH_MS);
       else await flush();
     },
     note: (event) => void committer.pending.drafts.push(event),

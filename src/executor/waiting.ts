@@ -29,7 +29,8 @@ export function openWaitOf(execution: Execution, wait: Wait, { wait: request }: 
     tenant: execution.tenant,
     executionId: execution.id,
     workflowId: execution.workflowId,
-    kind: wait.kind,
+    // One inbox for everything a person decides: what happened to an effect is asked where approvals are.
+    kind: wait.kind === "effect" ? "approval" : wait.kind,
     stepId: wait.stepId,
     path: wait.path,
     visit: wait.visit,
