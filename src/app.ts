@@ -101,17 +101,27 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const sweeper = worker ? startSweeper({ store, worker, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log }) : undefined;
   let isDraining = false;
   const readiness = () => (isDraining ? { ready: false, reason: "draining" } : { ready: true });
-  const server = await createServer({ executor, workflows, store, stepTypes, config, clock, readiness, logger });
+  const { metrics } = telemetry;
+  const sample = () => sampleWorker(metrics, isDraining ? undefined : worker, config.SIGNALBOX_CONCURRENCY);
+  const server = await createServer({ executor, workflows, store, stepTypes, config, clock, readiness, logger, metrics: { metrics, sample } });
 
   let closing: Promise<void> | undefined;
   async function closeAll(): Promise<void> {
     isDraining = true;
     sweeper?.stop();
     await stopConsuming?.();
-    // Live clients are told at once to go on elsewhere, while steps here still reach their checkpoint.
-    await Promise.all([server.close(), worker?.drain(config.SIGNALBOX_DRAIN_MS)]);
+    // Live clients are told to go on elsewhere, while steps here still reach their checkpoint.
+    await Promise.all([closeServer(), worker?.drain(config.SIGNALBOX_DRAIN_MS)]);
     await queue.close();
+    await telemetry.close();
     await store.close();
+  }
+
+  /** Load balancers send requests until they have seen that readiness is red: those are served like any other. */
+  async function closeServer(): Promise<void> {
+    const { SIGNALBOX_LINGER_MS: lingerMs } = config;
+    if (lingerMs > 0) await new Promise<void>((resolve) => clock.after(lingerMs, resolve));
+    await server.close();
   }
   const close = () => (closing ??= closeAll());
   return { config, server, executor, workflows, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };

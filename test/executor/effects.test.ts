@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { SignalboxError } from "../../src/errors.ts";
+import type { JsonObject } from "../../src/definition/json.ts";
+import type { Worker } from "../../src/executor/worker.ts";
 import { defineStep, type StepType } from "../../src/steps/step.ts";
 import { createEngine, type Engine } from "../support/engine.ts";
 
@@ -53,6 +55,16 @@ async function dieInside(engine: Engine, step: ReturnType<typeof payStep>) {
   return { id, other };
 }
 
+/** Answers, and lets the living worker take the answer up: the hint goes to the dead one. */
+async function settle(engine: Engine, worker: Worker, id: string, waitId: string, data: JsonObject) {
+  const answered = engine.executor.answer(ann, waitId, data);
+  await expect.poll(async () => (await engine.store.inbox.list("default", id)).length).toBe(1);
+  worker.take({ tenant: "default", executionId: id });
+  await answered;
+  await worker.idle();
+  return await engine.executor.get("default", id);
+}
+
 test("after a crash inside the call, an effect that may happen once is not repeated: a person is asked", async () => {
   const step = payStep();
   await using engine = await createEngine({ stepTypes: [step.type] });
@@ -62,9 +74,7 @@ test("after a crash inside the call, an effect that may happen once is not repea
   const asked = await question(engine, id);
   expect(asked.request).toMatchObject({ kind: "effect", choices: ["happened", "retry", "fail"], evidence: { idempotencyKey: `${id}/pay/1` } });
   expect(step.keys).toHaveLength(1);
-  await engine.executor.answer(ann, asked.id, { decision: "happened", values: { receipt: 7 } });
-  other.take({ tenant: "default", executionId: id });
-  expect(await engine.settled(id)).toMatchObject({ status: "COMPLETED", output: { pay: { receipt: 7 } } });
+  expect(await settle(engine, other, id, asked.id, { decision: "happened", values: { receipt: 7 } })).toMatchObject({ status: "COMPLETED", output: { pay: { receipt: 7 } } });
   expect(step.keys).toHaveLength(1);
 });
 
@@ -75,9 +85,7 @@ test("told to try again, it is called with the same key; told to give up, it fai
     await engine.define(workflow);
     const { id, other } = await dieInside(engine, step);
     await other.idle();
-    await engine.executor.answer(ann, (await question(engine, id)).id, { decision });
-    other.take({ tenant: "default", executionId: id });
-    expect(await engine.settled(id)).toMatchObject({ status: "COMPLETED", output: { pay: output } });
+    expect(await settle(engine, other, id, (await question(engine, id)).id, { decision })).toMatchObject({ status: "COMPLETED", output: { pay: output } });
     expect(step.keys).toHaveLength(calls);
     expect(new Set(step.keys).size).toBe(1);
     const pay = (await engine.executor.steps("default", id)).find(({ stepId }) => stepId === "pay");
