@@ -17,7 +17,9 @@ const declared = JSON.parse(readFileSync("firestore.indexes.json", "utf8")) as {
 const RANGES = new Set(["<", "<=", ">", ">="]);
 
 function subsets(fields: readonly string[]): string[][] {
-  return fields.reduce<string[][]>((all, field) => [...all, ...all.map((some) => [...some, field])], [[]]);
+  const [first, ...others] = fields;
+  if (first === undefined) return [[]];
+  return subsets(others).flatMap((some) => [some, [first, ...some]]);
 }
 
 const lists = Object.values(LISTS).flatMap((list) =>
@@ -64,22 +66,23 @@ describe("firestore.indexes.json", () => {
   });
 
   test("declares no composite index that no query needs", () => {
-    for (const index of declared.indexes) {
+    const idle = declared.indexes.filter((index) => {
       const without = { ...declared, indexes: declared.indexes.filter((other) => other !== index) };
-      expect(shapes.some((shape) => !isServed(shape, without)), JSON.stringify(index)).toBe(true);
-    }
+      return shapes.every((shape) => isServed(shape, without));
+    });
+    expect(idle).toEqual([]);
   });
 
   test("exempts every other field of every collection: what is not indexed costs no write and makes no hot spot", () => {
     const written = sources().flatMap(({ text }) => [...text.matchAll(/(?:collection|below)\((?:tenant, )?"(\w+)"\)/g)].map(([, name]) => name));
     const exempt = declared.fieldOverrides.filter((override) => override.fieldPath === "*" && override.indexes.length === 0).map((override) => override.collectionGroup);
-    for (const collection of new Set(written)) if (collection !== "tenants" && collection !== "ns") expect(exempt).toContain(collection);
+    // These two hold no documents of their own.
+    expect([...new Set(written)].filter((collection) => collection !== "tenants" && collection !== "ns" && !exempt.includes(collection ?? ""))).toEqual([]);
   });
 
   test("is the whole truth: no query is made outside queries.ts", () => {
-    for (const { file, text } of sources()) {
-      if (file !== "queries.ts") expect(text.match(/\.(where|orderBy|collectionGroup|startAfter|startAt|endAt|endBefore)\(/g) ?? [], file).toEqual([]);
-    }
+    const others = sources().filter(({ file }) => file !== "queries.ts");
+    expect(others.filter(({ text }) => /\.(where|orderBy|collectionGroup|startAfter|startAt|endAt|endBefore)\(/.test(text)).map(({ file }) => file)).toEqual([]);
   });
 });
 

@@ -8,10 +8,10 @@ const ATTEMPT_MS = 2_500;
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 400;
 
-/** Runs one call under a deadline; failures come as SignalboxError. */
+/** Runs calls that may be repeated (reads, deletions) until they succeed or the deadline is over; failures come as SignalboxError. */
 export type Call = <T>(call: () => Promise<T>, ms?: number) => Promise<T>;
 
-/** A write whose outcome an error leaves open: Firestore's client repeats commits, so "failed" often means "done" (reliability.md M1). */
+/** A write whose outcome an error leaves open: the answer may have got lost after the write was applied (reliability.md M1). */
 export interface SettledWrite<T> {
   attempt: () => Promise<T>;
   /** Reads how things stand after an error: the result where the write is found done or refused for good, undefined to try again. */
@@ -28,30 +28,44 @@ export interface Caller {
 }
 
 export function createCaller(): Caller {
-  const underWay = new Set<Promise<unknown>>();
+  let underWay = 0;
   let closed = false;
+  let onIdle = (): void => {};
 
-  async function call<T>(run: () => Promise<T>, ms: number = CALL_DEADLINE_MS): Promise<T> {
+  async function run<T>(operation: () => Promise<T>, ms: number): Promise<T> {
     if (closed) throw new SignalboxError("UNAVAILABLE", "The store is closed.");
-    const running = withDeadline(run, ms);
-    underWay.add(running);
+    underWay += 1;
     try {
-      return await running;
+      return await withDeadline(operation, ms, () => {
+        underWay -= 1;
+        if (underWay === 0) onIdle();
+      });
     } catch (error) {
       throw storeError(error);
-    } finally {
-      underWay.delete(running);
     }
   }
 
   return {
-    call,
-    settled: async (write) => await call(async () => await settle(write)),
+    call: async (call, ms = CALL_DEADLINE_MS) => await run(async () => await repeated(call, ms), ms),
+    settled: async (write) => await run(async () => await settle(write), CALL_DEADLINE_MS),
     async close() {
       closed = true;
-      await Promise.allSettled(underWay);
+      // The client library throws into the void when it is terminated under a call.
+      if (underWay > 0) await new Promise<void>((resolve) => (onIdle = resolve));
     },
   };
+}
+
+async function repeated<T>(call: () => Promise<T>, ms: number): Promise<T> {
+  const until = systemClock.now() + ms;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    try {
+      return await call();
+    } catch (error) {
+      if (isFinal(error) || systemClock.now() + pause > until) throw error;
+    }
+    await rest(pause);
+  }
 }
 
 async function settle<T>({ attempt, settle: look }: SettledWrite<T>): Promise<T> {
@@ -61,23 +75,32 @@ async function settle<T>({ attempt, settle: look }: SettledWrite<T>): Promise<T>
     try {
       return await withDeadline(attempt, Math.min(ATTEMPT_MS, until - systemClock.now()));
     } catch (error) {
-      if (isFinal(error)) throw error;
+      if (isMistake(error)) throw error;
       failure = error;
     }
     try {
       const found = await withDeadline(look, Math.min(ATTEMPT_MS, until - systemClock.now()));
       if (found) return found.result;
     } catch (error) {
-      if (isFinal(error)) throw error;
+      if (isMistake(error)) throw error;
       failure = error;
     }
     if (systemClock.now() + pause > until) throw storeError(failure);
-    await new Promise<void>((resolve) => systemClock.after(pause * (0.5 + Math.random() / 2), resolve));
+    await rest(pause);
   }
 }
 
+async function rest(pause: number): Promise<void> {
+  await new Promise<void>((resolve) => systemClock.after(pause * (0.5 + Math.random() / 2), resolve));
+}
+
 /** Errors that trying again cannot change: ours, mistakes in the request, mistakes in the code. */
-function isFinal(error: unknown): boolean {
+function isMistake(error: unknown): boolean {
   if (error instanceof SignalboxError) return error.code !== "UNAVAILABLE";
   return statusOf(error) === undefined || isStatus(error, CODE.INVALID_ARGUMENT, CODE.OUT_OF_RANGE, CODE.UNIMPLEMENTED);
+}
+
+/** The same for calls that nobody settles: a refusal is an answer, too. */
+function isFinal(error: unknown): boolean {
+  return isMistake(error) || isStatus(error, CODE.NOT_FOUND, CODE.ALREADY_EXISTS, CODE.FAILED_PRECONDITION);
 }

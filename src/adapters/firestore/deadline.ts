@@ -7,18 +7,9 @@ export const CALL_DEADLINE_MS = 5_000;
 
 const operations = new AsyncLocalStorage<{ until: number }>();
 
-/** What gRPC hands to the hook below for each attempt of a call. */
-interface CallProperties {
-  callOptions: { deadline?: number | Date };
-}
-
-/**
- * gRPC hook (`callInvocationTransformer`): every attempt the client library makes inside `withDeadline`, its own retries included,
- * ends with the operation. Without it the library goes on for ten minutes after we gave up.
- */
-export function carryDeadline<P extends CallProperties>(call: P): P {
-  const operation = operations.getStore();
-  return operation ? { ...call, callOptions: { ...call.callOptions, deadline: operation.until } } : call;
+/** The moment the surrounding operation ends, epoch milliseconds; undefined outside `withDeadline`. */
+export function deadlineOfOperation(): number | undefined {
+  return operations.getStore()?.until;
 }
 
 /** Runs a call that must not inherit a deadline: a listener that lives on. */
@@ -26,15 +17,21 @@ export function withoutDeadline<T>(call: () => T): T {
   return operations.exit(call);
 }
 
-/** The call's answer, or UNAVAILABLE after `ms`. Errors of Firestore's are passed on as they are: callers tell them by code. */
-export async function withDeadline<T>(call: () => Promise<T>, ms: number = CALL_DEADLINE_MS): Promise<T> {
+/**
+ * The call's answer, or UNAVAILABLE after `ms`. Errors of Firestore's are passed on as they are: callers tell them by code.
+ * `onEnd` is called when nothing of the call is under way any more, which may be a moment after the answer.
+ */
+export async function withDeadline<T>(call: () => Promise<T>, ms: number = CALL_DEADLINE_MS, onEnd: () => void = () => {}): Promise<T> {
   const now = systemClock.now();
-  const until = Math.min(now + ms, operations.getStore()?.until ?? Infinity);
+  const until = Math.min(now + ms, deadlineOfOperation() ?? Infinity);
   return await new Promise<T>((resolve, reject) => {
     const cancel = systemClock.after(until - now, () => reject(new SignalboxError("UNAVAILABLE", `Firestore did not answer within ${ms} ms.`)));
     operations
       .run({ until }, call)
       .then(resolve, reject)
-      .finally(cancel);
+      .finally(() => {
+        cancel();
+        onEnd();
+      });
   });
 }

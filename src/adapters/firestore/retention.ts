@@ -24,13 +24,14 @@ interface RetentionOptions {
  * leave everything below it behind for good.
  */
 export interface Retention {
-  /** One round over all shards; resolves with the number of executions deleted. */
+  /** One round over all shards, or the one that is under way; resolves with the number of executions deleted. */
   run(): Promise<number>;
   stop(): void;
 }
 
 export function createRetention({ firestore, call, places, clock }: RetentionOptions): Retention {
   let stopped = false;
+  let running: Promise<number> | undefined;
   // Pods start together after a deployment and must not go round together.
   let cancel = clock.after(EVERY_MS * (0.5 + Math.random()), tick);
 
@@ -43,7 +44,12 @@ export function createRetention({ firestore, call, places, clock }: RetentionOpt
       });
   }
 
-  async function run(): Promise<number> {
+  function run(): Promise<number> {
+    running ??= deleteExpired().finally(() => (running = undefined));
+    return running;
+  }
+
+  async function deleteExpired(): Promise<number> {
     let deleted = 0;
     for (const shard of ALL_SHARDS.toSorted(() => Math.random() - 0.5)) {
       for (;;) {
