@@ -2,6 +2,7 @@ import { END, START, StateGraph, type BaseCheckpointSaver, type CompiledStateGra
 import { parseExpression } from "../definition/expression.ts";
 import type { WorkflowDefinition } from "../definition/workflow.ts";
 import type { StepTypes } from "../registry.ts";
+import { COMPENSATE_NODE, createCompensateNode } from "./compensate.ts";
 import { createGatherNode } from "./gather-node.ts";
 import type { StepHost } from "./host.ts";
 import { createNode, type NodeSetup } from "./node.ts";
@@ -61,6 +62,9 @@ function buildGraph(setup: NodeSetup, start: string): DataGraph {
     builder.addNode(plan.gatherNode, createGatherNode(setup, plan), { ends: [...plan.regions.map(({ node }) => node), ...after] });
     for (const inner of plan.regions) addRegion(builder, setup, plan, inner);
   }
+  if (!region && [...workflow.steps.values()].some(({ step }) => step.compensate !== undefined)) {
+    builder.addNode(COMPENSATE_NODE, createCompensateNode(setup), { ends: [COMPENSATE_NODE, END] });
+  }
   builder.addEdge(START, start);
   return builder;
 }
@@ -94,7 +98,7 @@ function leadsErrorsOn({ step, routes }: StepPlan): boolean {
 }
 
 function isHandling({ onError }: WorkflowDefinition): boolean {
-  return onError?.action === "continue" || onError?.action === "goto";
+  return onError !== undefined && onError.action !== "fail" && onError.action !== "pause";
 }
 
 /** Steps of one flow; those inside the regions of its steps belong to the regions. */

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from "../definition/json.ts";
 import type { ErrorPolicy, Outcome } from "../definition/step.ts";
 import { SignalboxError, toSignalboxError, type ErrorCode } from "../errors.ts";
 import { stepEvent } from "./events.ts";
+import { beginCompensation, COMPENSATE_NODE } from "./compensate.ts";
 import { SECRET } from "./context.ts";
 import type { Parking } from "./host.ts";
 import { firstRoute, openRoutes } from "./route.ts";
@@ -48,6 +49,11 @@ async function complete(visit: Visit, work: Work, end: Extract<VisitEnd, { kind:
   const next = chooseNext(visit, after, end);
   const recorded = recordVisit(work, { stepId: place.stepId, path: place.path, visit: place.visit, outcome: end.outcome, output: end.output, variables: mapped }, variablesOf(visit));
   await setEnd(visit, recorded, next);
+  if (plan.step.compensate !== undefined && end.outcome === "success") {
+    const output = recorded.state._steps[place.stepId]?.o ?? { v: null };
+    const entry = { stepId: place.stepId, path: place.path, visit: place.visit, output };
+    recorded.staged.compensable = [...(recorded.staged.compensable ?? []), entry];
+  }
   const type = end.outcome === "skipped" ? "step.skipped" : "step.completed";
   const data = { type: plan.type.type, outcome: end.outcome, next, ...visibleResults(visit, recorded, mapped) };
   recorded.staged.events.push(stepEvent(visit, type, summaryOf(visit, end.outcome, next), data));
@@ -78,6 +84,9 @@ async function handleFailure(visit: Visit, work: Work, error: SignalboxError): P
     if (policy?.action === "pause") return fail(failure, true);
     if (policy?.action === "goto" && policy.goto !== undefined) {
       return await handled(visit, work, failure, { handled: "goto", outcome, next: policy.goto, output: null });
+    }
+    if (policy?.action === "compensate" && visit.place.branch === null) {
+      return await handled(visit, beginCompensation(work, failure), failure, { handled: "compensate", outcome, next: COMPENSATE_NODE, output: null });
     }
     if (policy?.action === "continue") {
       const value = policy.value ?? null;

@@ -7,6 +7,9 @@ import type { Wait } from "../definition/wait.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RegionResult, WaitRequest } from "../steps/step.ts";
 
+/** A completed visit that can be undone. */
+export type Compensation = Execution["compensations"][number];
+
 /** Where in an execution something happens. */
 export interface StepPlace {
   stepId: string;
@@ -31,8 +34,12 @@ export interface Staged {
   /** Waits this task is done with. */
   closedWaits: string[];
   values: { ref: string; value: Json }[];
-  /** Set when the workflow ended with this task. */
-  end?: { output: Json } | undefined;
+  /** Set when the workflow ended with this task: with its output, or as failed after its compensations. */
+  end?: { output: Json } | { failure: ExecutionError } | undefined;
+  /** Visits this task finished that can be undone. */
+  compensable?: Compensation[] | undefined;
+  /** The visit this task undid. */
+  compensated?: Pick<Compensation, "path" | "visit"> | undefined;
   /** Set when this task was a region. */
   region?: { group: string; name: string; status: RegionResult["status"] } | undefined;
   /** Groups whose step goes on, or begins again with the regions of `again` not ended. */

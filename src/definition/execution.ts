@@ -90,6 +90,8 @@ export interface Execution {
   inFlight: Record<string, StepInFlight>;
   /** Regions that ended, by the visit of the step they belong to; gone when the step goes on. */
   groups: Record<string, Record<string, "completed" | "failed" | "cancelled">>;
+  /** Completed visits that can be undone, in order of completion. */
+  compensations: { stepId: string; path: string; visit: number; output: { v: Json } | { r: string } }[];
   stepsTaken: number;
   stepsTotal: number;
   usage: Usage;

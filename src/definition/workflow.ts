@@ -47,8 +47,6 @@ export const Limits = z
     maxDuration: Duration.optional(),
     maxTokens: z.number().int().min(1).optional().describe("Model tokens, in and out, per execution"),
     maxCostUsd: z.number().positive().optional(),
-    maxConcurrent: z.number().int().min(1).optional().describe("Executions of this workflow that run at once"),
-    onLimit: z.enum(["queue", "reject"]).default("queue"),
   })
   .meta({ id: "Limits" });
 export type Limits = z.infer<typeof Limits>;

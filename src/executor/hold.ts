@@ -167,7 +167,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   async function settle({ state, error }: { state?: GraphState; error?: unknown }): Promise<ExecutionHandle | undefined> {
     const settling: Settling = { session, plan, state };
     if (session.signal.aborted) return await settleAborted(settling);
-    if (session.ended) return await complete(settling, session.ended.output);
+    if (session.ended) return "failure" in session.ended ? await fail(settling, session.ended.failure) : await complete(settling, session.ended.output);
     if (session.failure) return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
     if (error !== undefined && !isGraphDrained(error)) {
       session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : "unknown" });

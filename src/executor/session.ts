@@ -40,7 +40,7 @@ export interface Session extends StepHost {
   /** The record as it will be with the next commit. */
   readonly draft: Execution;
   readonly failure: Parking["failure"];
-  readonly ended: { output: Json } | undefined;
+  readonly ended: Staged["end"];
   readonly committer: Committer;
   /** False while no checkpoint of this execution can exist. */
   readonly mayHaveCheckpoints: boolean;
@@ -70,7 +70,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
   });
   const groups = createGroups({ draft, withdraw });
   let failure: Parking["failure"];
-  let ended: { output: Json } | undefined;
+  let ended: Staged["end"];
   let cancelLazyFlush: (() => void) | undefined;
   /** True when a task finished since the last checkpoint was written. */
   let hasProgress = false;
@@ -98,6 +98,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     for (const path of changes.finished) delete draft.inFlight[path];
     closeWaits(changes.closedWaits);
     groups.apply(changes);
+    applyCompensations(draft, changes);
     if (changes.end) ended = changes.end;
   }
 
@@ -217,6 +218,11 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     },
   };
   return session;
+}
+
+function applyCompensations(draft: Execution, { compensable, compensated }: Staged): void {
+  if (compensable) draft.compensations.push(...compensable);
+  if (compensated) draft.compensations = draft.compensations.filter(({ path, visit }) => path !== compensated.path || visit !== compensated.visit);
 }
 
 /** Region paths nest by a step between them: `fan.a` holds `fan.a/inner.b`. */

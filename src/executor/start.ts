@@ -92,6 +92,7 @@ function newExecution(actor: Actor, request: StartRequest, version: number, defi
     mailbox: [],
     inFlight: {},
     groups: {},
+    compensations: [],
     stepsTaken: 0,
     stepsTotal: definition.steps.length,
     usage: { modelCalls: 0, tokensIn: 0, tokensOut: 0, costUsd: 0 },

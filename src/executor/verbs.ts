@@ -60,6 +60,8 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
     async retry(actor, id, { mode = "retry", output = null } = {}) {
       const execution = await find(actor.tenant, id);
       if (execution.status !== "FAILED") refuse(execution, "retried");
+      // What failed and was compensated is undone; there is no step left to go on at.
+      if (!execution.waits.some(({ kind }) => kind === "failure")) refuse(execution, "retried after its compensation");
       return await send(actor, execution, { type: "retry", mode, output }, ({ lastSeq }) => lastSeq > execution.lastSeq);
     },
     async signal(actor, id, { event, data = null, eventId }) {

@@ -65,6 +65,7 @@ export function anExecution(over: Partial<Execution> & { tenant: string }): Exec
     mailbox: [],
     inFlight: {},
     groups: {},
+    compensations: [],
     stepsTaken: 0,
     stepsTotal: 1,
     usage: { modelCalls: 0, tokensIn: 0, tokensOut: 0, costUsd: 0 },
