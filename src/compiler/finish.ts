@@ -82,22 +82,34 @@ async function handleFailure(visit: Visit, work: Work, error: SignalboxError): P
     if (route) return await handled(visit, work, failure, { handled: "route", outcome, next: route.to, output: null });
     const policy = visit.plan.step.onError ?? workflowPolicy(visit);
     if (policy?.action === "pause") return fail(failure, true);
-    if (policy?.action === "goto" && policy.goto !== undefined) {
-      return await handled(visit, work, failure, { handled: "goto", outcome, next: policy.goto, output: null });
-    }
-    if (policy?.action === "compensate" && visit.place.branch === null) {
-      return await handled(visit, beginCompensation(work, failure), failure, { handled: "compensate", outcome, next: COMPENSATE_NODE, output: null });
-    }
-    if (policy?.action === "continue") {
-      const value = policy.value ?? null;
-      const next = firstRoute(visit.plan, { ...scope, output: value }, "success");
-      if (next !== undefined) return await handled(visit, work, failure, { handled: "continue", outcome: "success", next: next?.to ?? null, output: value });
-    }
+    const done = policy && (await byPolicy(visit, work, { policy, failure, outcome, scope }));
+    if (done) return done;
   } catch (thrown) {
     const second = toSignalboxError(thrown);
     return fail({ ...failure, code: second.code, message: second.message }, false);
   }
   return fail(failure, false);
+}
+
+interface PolicyCase {
+  policy: ErrorPolicy;
+  failure: ExecutionError;
+  outcome: Outcome;
+  scope: Scope;
+}
+
+/** What a policy makes of a failure; undefined where it lets the execution fail. */
+async function byPolicy(visit: Visit, work: Work, { policy, failure, outcome, scope }: PolicyCase): Promise<Finished | undefined> {
+  if (policy.action === "goto" && policy.goto !== undefined) {
+    return await handled(visit, work, failure, { handled: "goto", outcome, next: policy.goto, output: null });
+  }
+  if (policy.action === "compensate" && visit.place.branch === null) {
+    return await handled(visit, beginCompensation(work, failure), failure, { handled: "compensate", outcome, next: COMPENSATE_NODE, output: null });
+  }
+  if (policy.action !== "continue") return undefined;
+  const value = policy.value ?? null;
+  const next = firstRoute(visit.plan, { ...scope, output: value }, "success");
+  return next === undefined ? undefined : await handled(visit, work, failure, { handled: "continue", outcome: "success", next: next?.to ?? null, output: value });
 }
 
 async function handled(
