@@ -54,7 +54,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const stepTypes = await loadStepTypes({ folder: config.SIGNALBOX_STEPS });
   const telemetry = await startTelemetry({
-    log: (level, fields, message) => logger[level](fields, message),
+    log: logger,
     tracing:
       config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
         ? undefined

@@ -13,6 +13,7 @@ import { registerHealth, type Readiness } from "./health.ts";
 import { LIVE_LIMITS, type LiveLimits } from "./live/outlet.ts";
 import { serveSocket } from "./live/socket.ts";
 import { registerSockets, SOCKET_PATH } from "./live/sockets.ts";
+import { registerMetrics, type MetricsSource } from "./metrics.ts";
 import type { CallContext, Services } from "./operations/operation.ts";
 import { registerGraphiQL } from "./pages/graphiql.ts";
 import { registerReference } from "./pages/reference.ts";
@@ -29,6 +30,8 @@ export interface ServerOptions extends Services {
   readiness: Readiness;
   /** The service's logger; one of its own at `config.SIGNALBOX_LOG` unless given. */
   logger?: FastifyBaseLogger;
+  /** What `/metrics` shows; the address does not exist unless given. */
+  metrics?: MetricsSource;
   limits?: Partial<LiveLimits>;
   /** How long `close` lets requests under way finish before their connections are cut, milliseconds. */
   closeMs?: number;
@@ -42,6 +45,7 @@ export async function createServer({
   config,
   readiness,
   logger,
+  metrics,
   limits: given,
   closeMs = 3_000,
   ...services
@@ -101,6 +105,7 @@ export async function createServer({
     const isKnown = (await authenticate.byHandshake(request.headers)) !== undefined;
     if (!isKnown && request.url.startsWith(SOCKET_PATH)) await authenticate.byHeaders(request.headers);
   });
+  if (metrics) registerMetrics(app, metrics);
   registerRoutes(app, { contextOf, limits, closing: closing.signal });
   await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOfSocket, clock: services.clock, limits }) });
   refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);
