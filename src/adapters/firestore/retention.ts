@@ -75,11 +75,12 @@ export function createRetention({ firestore, call, places, clock }: RetentionOpt
       const key = idempotencyKey === null ? undefined : places.key(tenant, idempotencyKey);
       const mark: DocumentWrite = { kind: "update", ref, data: { gone: true, owner: null, wakeAt: null }, bytes: 0, ifUpdatedAt: snapshot.updateTime };
       const owner = key && (await call(async () => await key.get()));
-      const writes: DocumentWrite[] = key && owner?.get("executionId") === id ? [mark, { kind: "delete", ref: key, bytes: 0 }] : [mark];
+      // A start that takes the key over meanwhile keeps it: the whole batch is refused then.
+      const writes: DocumentWrite[] = owner?.updateTime && owner.get("executionId") === id ? [mark, { kind: "delete", ref: owner.ref, bytes: 0, ifUpdatedAt: owner.updateTime }] : [mark];
       try {
         await call(async () => await commitOnce(firestore, writes));
       } catch (error) {
-        // Somebody wrote the record meanwhile (a retry): it is looked at again next time.
+        // Somebody wrote the record or the key meanwhile (a retry, a new start): it is looked at again next time.
         if (isStatus((error as { cause?: unknown }).cause, CODE.FAILED_PRECONDITION, CODE.NOT_FOUND)) return false;
         throw error;
       }
