@@ -3,7 +3,10 @@ import { once } from "node:events";
 import { missingJava, startEmulators } from "./emulators/start.ts";
 
 /** Runs a command with the Firestore and Pub/Sub emulators beside it; resolves with its exit code. */
-export async function withEmulators(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv = process.env): Promise<number> {
+export async function withEmulators(
+  command: readonly [string, ...string[]],
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<number> {
   const emulators = await startEmulators();
   const ignore = (): void => {}; // the command gets the same Ctrl-C and ends first
   process.on("SIGINT", ignore);

@@ -29,6 +29,9 @@ export function findSdkEmulators(environment: NodeJS.ProcessEnv): SdkEmulators {
 }
 
 function gcloudRoot(path: string | undefined): string | undefined {
-  const gcloud = (path ?? "").split(delimiter).map((folder) => join(folder, "gcloud")).find((file) => existsSync(file));
+  const gcloud = (path ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "gcloud"))
+    .find((file) => existsSync(file));
   return gcloud && dirname(dirname(realpathSync(gcloud)));
 }

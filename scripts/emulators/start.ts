@@ -101,7 +101,10 @@ async function stopEmulators(child: ChildProcess, folder: string): Promise<void>
 async function descendantsOf(root: number | undefined): Promise<number[]> {
   if (root === undefined || process.platform === "win32") return [];
   const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid="]).catch(() => ({ stdout: "" })); // slim images have no ps
-  const rows = stdout.trim().split("\n").map((row) => row.trim().split(/\s+/).map(Number));
+  const rows = stdout
+    .trim()
+    .split("\n")
+    .map((row) => row.trim().split(/\s+/).map(Number));
   const found = [root];
   for (const parent of found) found.push(...rows.filter(([, ppid]) => ppid === parent).map(([pid]) => Number(pid)));
   return found.slice(1);

@@ -20,7 +20,13 @@ const work = defineStep({
 
 const line = (length: number) => ({
   name: `a line of ${length}`,
-  steps: Array.from({ length }, (_, n) => ({ id: `s${n}`, name: `s${n}`, type: "work", config: {}, nextSteps: n < length - 1 ? [`s${n + 1}`] : [] })),
+  steps: Array.from({ length }, (_, n) => ({
+    id: `s${n}`,
+    name: `s${n}`,
+    type: "work",
+    config: {},
+    nextSteps: n < length - 1 ? [`s${n + 1}`] : [],
+  })),
 });
 
 describe.runIf(emulated)("what Firestore is asked to do", () => {
@@ -61,7 +67,13 @@ describe.runIf(emulated)("what Firestore is asked to do", () => {
   });
 
   test("steps without effect cost nothing of their own", async () => {
-    const set = (n: number) => ({ id: `t${n}`, name: `t${n}`, type: "transform", config: { set: { n } }, nextSteps: n < 5 ? [`t${n + 1}`] : [] });
+    const set = (n: number) => ({
+      id: `t${n}`,
+      name: `t${n}`,
+      type: "transform",
+      config: { set: { n } },
+      nextSteps: n < 5 ? [`t${n + 1}`] : [],
+    });
     const { commits, writes, reads } = await billOf(await engine.define({ name: "pure", steps: [1, 2, 3, 4, 5].map(set) }));
     console.log(`five steps without effect: ${commits} commits, ${writes} document writes, ${reads} reads`);
     expect(writes).toBeLessThanOrEqual(8);

@@ -1,7 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { FirestoreStore } from "../../src/adapters/firestore/store.ts";
 import type { ExecutionCommit, ExecutionHandle } from "../../src/ports/store.ts";
-import { aCheckpointPut, aDecision, aMessage, aWait, aWorkflow, at, claimed, claimOn, commitOn, newTenant, START, start } from "../contract/store/fixtures.ts";
+import {
+  aCheckpointPut,
+  aDecision,
+  aMessage,
+  aWait,
+  aWorkflow,
+  at,
+  claimed,
+  claimOn,
+  commitOn,
+  newTenant,
+  START,
+  start,
+} from "../contract/store/fixtures.ts";
 import { startFaultProxy, type FaultProxy } from "../support/fault-proxy.ts";
 import { emulated, firestoreAddress, newProject, openTestStore } from "./projects.ts";
 
@@ -46,7 +59,12 @@ describe.runIf(emulated)("a bad network", () => {
     return commitOn(
       handle,
       { lastSeq: 5, stepsTaken: 1 },
-      { checkpoints: [aCheckpointPut({ n: 1 })], decisions: [aDecision(handle.execution)], openWaits: [wait], values: [{ ref: "v", value: 1 }] },
+      {
+        checkpoints: [aCheckpointPut({ n: 1 })],
+        decisions: [aDecision(handle.execution)],
+        openWaits: [wait],
+        values: [{ ref: "v", value: 1 }],
+      },
     );
   }
 
@@ -54,7 +72,10 @@ describe.runIf(emulated)("a bad network", () => {
     const handle = await mine();
     const { tenant, id } = handle.execution;
     const commit = fullCommit(handle);
-    const done = await unanswered(() => store.executions.commit(commit), async () => (await direct.executions.get(tenant, id))?.execution.lastSeq === 5);
+    const done = await unanswered(
+      () => store.executions.commit(commit),
+      async () => (await direct.executions.get(tenant, id))?.execution.lastSeq === 5,
+    );
     expect(done.execution.lastSeq).toBe(5);
     await store.executions.commit(commitOn(done, { lastSeq: 6 }));
     expect((await direct.events.after(tenant, id, 0, 50)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -64,7 +85,10 @@ describe.runIf(emulated)("a bad network", () => {
     const handle = await mine();
     const { tenant, id } = handle.execution;
     const beat = commitOn(handle, { leaseUntil: START + 99_000, wakeAt: START + 99_000 });
-    const done = await unanswered(() => store.executions.commit(beat), async () => (await direct.executions.get(tenant, id))?.execution.leaseUntil === START + 99_000);
+    const done = await unanswered(
+      () => store.executions.commit(beat),
+      async () => (await direct.executions.get(tenant, id))?.execution.leaseUntil === START + 99_000,
+    );
     await store.executions.commit(commitOn(done, { lastSeq: 3 }));
     expect((await direct.executions.get(tenant, id))?.execution).toMatchObject({ lastSeq: 3, leaseUntil: START + 99_000 });
   });
@@ -78,7 +102,12 @@ describe.runIf(emulated)("a bad network", () => {
     expect(created).toMatchObject({ created: true, execution: { id: "e" } });
 
     const message = aMessage({ tenant, id: "e" }, { id: "m" });
-    expect(await unanswered(() => store.inbox.send(message), async () => (await direct.inbox.list(tenant, "e")).length === 1)).toBe(true);
+    expect(
+      await unanswered(
+        () => store.inbox.send(message),
+        async () => (await direct.inbox.list(tenant, "e")).length === 1,
+      ),
+    ).toBe(true);
     expect(await store.inbox.send(message)).toBe(false);
 
     const handle = await claimed(store, created, "a");
@@ -94,9 +123,15 @@ describe.runIf(emulated)("a bad network", () => {
     expect(await direct.inbox.list(tenant, "e")).toHaveLength(2);
 
     const workflow = aWorkflow({ tenant });
-    await unanswered(() => store.workflows.create(workflow), async () => (await direct.workflows.get(tenant, workflow.id)) !== undefined);
+    await unanswered(
+      () => store.workflows.create(workflow),
+      async () => (await direct.workflows.get(tenant, workflow.id)) !== undefined,
+    );
     const second = { ...workflow, version: 2, revision: 2 };
-    await unanswered(() => store.workflows.update(second, 1), async () => (await direct.workflows.get(tenant, workflow.id))?.revision === 2);
+    await unanswered(
+      () => store.workflows.update(second, 1),
+      async () => (await direct.workflows.get(tenant, workflow.id))?.revision === 2,
+    );
     expect(await direct.workflows.get(tenant, workflow.id)).toEqual(second);
   });
 
@@ -131,7 +166,9 @@ describe.runIf(emulated)("a bad network", () => {
     ];
     const outcomes = await Promise.allSettled(calls);
     expect(performance.now() - began).toBeLessThan(DEADLINE_MS + GRACE_MS);
-    expect(outcomes.map((outcome) => outcome.status === "rejected" && (outcome.reason as { code?: string }).code)).toEqual(calls.map(() => "UNAVAILABLE"));
+    expect(outcomes.map((outcome) => outcome.status === "rejected" && (outcome.reason as { code?: string }).code)).toEqual(
+      calls.map(() => "UNAVAILABLE"),
+    );
     proxy.set("pass");
     expect((await store.executions.get(tenant, id))?.execution.id).toBe(id);
   });

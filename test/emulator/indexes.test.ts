@@ -12,7 +12,10 @@ interface FieldOverride {
   fieldPath: string;
   indexes: { queryScope: string; order: string }[];
 }
-const declared = JSON.parse(readFileSync("firestore.indexes.json", "utf8")) as { indexes: DeclaredIndex[]; fieldOverrides: FieldOverride[] };
+const declared = JSON.parse(readFileSync("firestore.indexes.json", "utf8")) as {
+  indexes: DeclaredIndex[];
+  fieldOverrides: FieldOverride[];
+};
 
 const RANGES = new Set(["<", "<=", ">", ">="]);
 
@@ -41,11 +44,19 @@ function isServed(shape: QueryShape, { indexes, fieldOverrides }: typeof declare
   if (ordered.length === 0) {
     // Equal filters alone are served by merging the single-field indexes of each.
     return [...equal].every((field) =>
-      fieldOverrides.some((override) => override.collectionGroup === shape.collection && override.fieldPath === field && override.indexes.some((index) => index.queryScope === scope)),
+      fieldOverrides.some(
+        (override) =>
+          override.collectionGroup === shape.collection &&
+          override.fieldPath === field &&
+          override.indexes.some((index) => index.queryScope === scope),
+      ),
     );
   }
   return indexes.some((index) => {
-    const fields = index.fields.map((field) => ({ name: field.fieldPath, text: `${field.fieldPath} ${field.order === "ASCENDING" ? "asc" : "desc"}` }));
+    const fields = index.fields.map((field) => ({
+      name: field.fieldPath,
+      text: `${field.fieldPath} ${field.order === "ASCENDING" ? "asc" : "desc"}`,
+    }));
     const head = fields.slice(0, equal.size);
     const tail = fields.slice(equal.size).map(({ text }) => text);
     return (
@@ -58,7 +69,8 @@ function isServed(shape: QueryShape, { indexes, fieldOverrides }: typeof declare
   });
 }
 
-const textOf = (shape: QueryShape) => `${shape.group ? "all " : ""}${shape.collection} where ${shape.where.map((part) => part.join(" ")).join(", ")} by ${shape.orderBy.map((part) => part.join(" ")).join(", ")}`;
+const textOf = (shape: QueryShape) =>
+  `${shape.group ? "all " : ""}${shape.collection} where ${shape.where.map((part) => part.join(" ")).join(", ")} by ${shape.orderBy.map((part) => part.join(" ")).join(", ")}`;
 
 describe("firestore.indexes.json", () => {
   test.each(shapes.map((shape) => [textOf(shape), shape] as const))("serves: %s", (_text, shape) => {
@@ -74,15 +86,25 @@ describe("firestore.indexes.json", () => {
   });
 
   test("exempts every other field of every collection: what is not indexed costs no write and makes no hot spot", () => {
-    const written = sources().flatMap(({ text }) => [...text.matchAll(/(?:collection|below)\((?:tenant, )?"(\w+)"\)/g)].map(([, name]) => name));
-    const exempt = declared.fieldOverrides.filter((override) => override.fieldPath === "*" && override.indexes.length === 0).map((override) => override.collectionGroup);
+    const written = sources().flatMap(({ text }) =>
+      [...text.matchAll(/(?:collection|below)\((?:tenant, )?"(\w+)"\)/g)].map(([, name]) => name),
+    );
+    const exempt = declared.fieldOverrides
+      .filter((override) => override.fieldPath === "*" && override.indexes.length === 0)
+      .map((override) => override.collectionGroup);
     // These two hold no documents of their own.
-    expect([...new Set(written)].filter((collection) => collection !== "tenants" && collection !== "ns" && !exempt.includes(collection ?? ""))).toEqual([]);
+    expect(
+      [...new Set(written)].filter((collection) => collection !== "tenants" && collection !== "ns" && !exempt.includes(collection ?? "")),
+    ).toEqual([]);
   });
 
   test("is the whole truth: no query is made outside queries.ts", () => {
     const others = sources().filter(({ file }) => file !== "queries.ts");
-    expect(others.filter(({ text }) => /\.(where|orderBy|collectionGroup|startAfter|startAt|endAt|endBefore)\(/.test(text)).map(({ file }) => file)).toEqual([]);
+    expect(
+      others
+        .filter(({ text }) => /\.(where|orderBy|collectionGroup|startAfter|startAt|endAt|endBefore)\(/.test(text))
+        .map(({ file }) => file),
+    ).toEqual([]);
   });
 });
 

@@ -21,7 +21,10 @@ export function newProject(): string {
 }
 
 /** A store on the emulator, or on what stands at `through`: a proxy before it. */
-export function openTestStore(project: string, { through, ...more }: Partial<FirestoreStoreOptions> & { through?: string } = {}): FirestoreStore {
+export function openTestStore(
+  project: string,
+  { through, ...more }: Partial<FirestoreStoreOptions> & { through?: string } = {},
+): FirestoreStore {
   // The client reads the variable when it is made.
   process.env.FIRESTORE_EMULATOR_HOST = through ?? firestoreAddress;
   const store = openFirestoreStore({ project, clock: systemClock, ownerId: randomUUID(), ...more });

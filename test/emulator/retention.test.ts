@@ -16,22 +16,32 @@ describe.runIf(emulated)("retention", () => {
   async function below(ref: DocumentReference): Promise<string[]> {
     const collections = await ref.listCollections();
     const documents = (await Promise.all(collections.map((collection) => collection.listDocuments()))).flat();
-    const found = await Promise.all(documents.map(async (document) => [...((await document.get()).exists ? [document.path] : []), ...(await below(document))]));
+    const found = await Promise.all(
+      documents.map(async (document) => [...((await document.get()).exists ? [document.path] : []), ...(await below(document))]),
+    );
     return found.flat();
   }
 
   /** An ended execution with one of everything that can belong to it. */
   async function ended(store: ReturnType<typeof openTestStore>, tenant: string, expireAt: number | null) {
-    const handle = await claimed(store, await start(store, { tenant, id: randomUUID(), idempotencyKey: randomUUID(), input: { text: "x".repeat(100_000) } }), "a");
+    const handle = await claimed(
+      store,
+      await start(store, { tenant, id: randomUUID(), idempotencyKey: randomUUID(), input: { text: "x".repeat(100_000) } }),
+      "a",
+    );
     await store.inbox.send(aMessage(handle.execution));
     return await store.executions.commit(
-      commitOn(handle, { lastSeq: 3, status: "FAILED", owner: null, leaseUntil: null, wakeAt: null, expireAt }, {
-        checkpoints: [aCheckpointPut({ large: "y".repeat(200_000) })],
-        writes: [{ ns: "sub", checkpointId: "c", taskId: "t", writes: [["a", 1]] }],
-        decisions: [aDecision(handle.execution)],
-        openWaits: [aWait(handle.execution)],
-        values: [{ ref: "v", value: "z" }],
-      }),
+      commitOn(
+        handle,
+        { lastSeq: 3, status: "FAILED", owner: null, leaseUntil: null, wakeAt: null, expireAt },
+        {
+          checkpoints: [aCheckpointPut({ large: "y".repeat(200_000) })],
+          writes: [{ ns: "sub", checkpointId: "c", taskId: "t", writes: [["a", 1]] }],
+          decisions: [aDecision(handle.execution)],
+          openWaits: [aWait(handle.execution)],
+          values: [{ ref: "v", value: "z" }],
+        },
+      ),
     );
   }
 
@@ -47,7 +57,9 @@ describe.runIf(emulated)("retention", () => {
 
     clock.advance(DAY_MS);
     expect(await store.executions.get(tenant, gone.execution.id)).toBeUndefined();
-    expect((await store.executions.list(tenant, { pageSize: 10 })).items.map(({ id }) => id).toSorted()).toEqual(kept.map(({ execution }) => execution.id).toSorted());
+    expect((await store.executions.list(tenant, { pageSize: 10 })).items.map(({ id }) => id).toSorted()).toEqual(
+      kept.map(({ execution }) => execution.id).toSorted(),
+    );
 
     // The clock's jump has begun a round as well; whichever of the two deletes it, it is gone after this one.
     await store.deleteExpired();
@@ -61,7 +73,10 @@ describe.runIf(emulated)("retention", () => {
     const tenant = newTenant();
     const handle = await ended(store, tenant, START + DAY_MS);
     clock.advance(DAY_MS);
-    const [retried] = await Promise.allSettled([store.executions.commit(commitOn(handle, { lastSeq: 4, status: "RUNNING", expireAt: null })), store.deleteExpired()]);
+    const [retried] = await Promise.allSettled([
+      store.executions.commit(commitOn(handle, { lastSeq: 4, status: "RUNNING", expireAt: null })),
+      store.deleteExpired(),
+    ]);
     const documents = await below(firestore.collection("tenants").doc(tenant));
     if (retried.status === "fulfilled") expect(documents.filter((path) => path.includes("/events/"))).toHaveLength(4);
     else expect({ code: (retried.reason as { code?: string }).code, documents }).toEqual({ code: "LEASE_LOST", documents: [] });
@@ -73,7 +88,9 @@ describe.runIf(emulated)("retention", () => {
     const store = openTestStore(project, { clock });
     const tenant = newTenant();
     const first = await claimed(store, await start(store, { tenant, idempotencyKey: "k" }), "a");
-    await store.executions.commit(commitOn(first, { lastSeq: 3, status: "COMPLETED", owner: null, leaseUntil: null, wakeAt: null, expireAt: START + DAY_MS }));
+    await store.executions.commit(
+      commitOn(first, { lastSeq: 3, status: "COMPLETED", owner: null, leaseUntil: null, wakeAt: null, expireAt: START + DAY_MS }),
+    );
     clock.advance(DAY_MS);
     // Expired but not deleted yet, and after that deleted.
     const second = await start(store, { tenant, idempotencyKey: "k" });

@@ -94,7 +94,11 @@ export function taskWriteDocument(
 }
 
 /** The checkpoint in a document, its large values read in. */
-export async function readCheckpoint(firestore: Firestore, thread: DocumentReference, snapshot: DocumentSnapshot): Promise<StoredCheckpoint> {
+export async function readCheckpoint(
+  firestore: Firestore,
+  thread: DocumentReference,
+  snapshot: DocumentSnapshot,
+): Promise<StoredCheckpoint> {
   const reader = await openPacked(firestore, thread, packedOf(snapshot));
   const index = CheckpointIndex.parse(reader.index);
   const parentId: unknown = snapshot.get("p");
@@ -113,7 +117,11 @@ export async function readCheckpoint(firestore: Firestore, thread: DocumentRefer
   };
 }
 
-export async function readTaskWriteDocument(firestore: Firestore, thread: DocumentReference, snapshot: DocumentSnapshot): Promise<TaskWrite[]> {
+export async function readTaskWriteDocument(
+  firestore: Firestore,
+  thread: DocumentReference,
+  snapshot: DocumentSnapshot,
+): Promise<TaskWrite[]> {
   const reader = await openPacked(firestore, thread, packedOf(snapshot));
   return readTaskWrites(reader, TaskWriteIndex.parse(reader.index));
 }

@@ -54,7 +54,8 @@ export function createCheckpointReader({ firestore, call, memory, hasParentWrite
 
   async function* list(thread: DocumentReference, options: ListOptions): AsyncGenerator<CheckpointTuple> {
     const { namespace: ns, checkpointId, before, filter = {} } = options;
-    const namespaces = ns === undefined ? await call(async () => await thread.collection("ns").listDocuments()) : [namespaceRef(thread, ns)];
+    const namespaces =
+      ns === undefined ? await call(async () => await thread.collection("ns").listDocuments()) : [namespaceRef(thread, ns)];
     const beforeId = before && configured(before, "checkpoint_id");
     for (const namespace of namespaces) {
       for await (const found of listNamespace({ firestore, thread, namespace }, beforeId)) {
@@ -71,7 +72,16 @@ export function createCheckpointReader({ firestore, call, memory, hasParentWrite
     for (;;) {
       const { docs, stored, documents } = await readPage(place, last);
       // Children are newer than their parents: a scan from the newest has met them, one from the middle asks for them.
-      const asked = before === undefined ? seen : await call(async () => await childWrites(place, stored.map(({ checkpoint }) => checkpoint.id)));
+      const asked =
+        before === undefined
+          ? seen
+          : await call(
+              async () =>
+                await childWrites(
+                  place,
+                  stored.map(({ checkpoint }) => checkpoint.id),
+                ),
+            );
       for (const [n, each] of stored.entries()) {
         if (each.parentId !== undefined) addTo(seen, each.parentId, each.parentWrites);
         const later = [...(documents.get(docs[n]?.id ?? "") ?? []), ...(asked.get(each.checkpoint.id) ?? [])];
@@ -116,7 +126,12 @@ async function toTuple(place: NamespacePlace, stored: StoredCheckpoint, later: r
     checkpoint.channel_values = { ...checkpoint.channel_values, [TASKS]: sends };
     checkpoint.channel_versions = { ...checkpoint.channel_versions, [TASKS]: versions.length > 0 ? maxChannelVersion(...versions) : 1 };
   }
-  const found: CheckpointTuple = { config: configOf(checkpoint.id), checkpoint, metadata, pendingWrites: pendingWrites([...stored.writes, ...later]) };
+  const found: CheckpointTuple = {
+    config: configOf(checkpoint.id),
+    checkpoint,
+    metadata,
+    pendingWrites: pendingWrites([...stored.writes, ...later]),
+  };
   return parentId === undefined ? found : { ...found, parentConfig: configOf(parentId) };
 }
 

@@ -76,7 +76,8 @@ function groupedByCheckpoint(writes: ExecutionCommit["writes"]) {
   }
   return {
     take,
-    takeAll: (ns: string): TaskWrite[] => [...groups.values()].filter((group) => group.ns === ns).flatMap((group) => take(ns, group.checkpointId)),
+    takeAll: (ns: string): TaskWrite[] =>
+      [...groups.values()].filter((group) => group.ns === ns).flatMap((group) => take(ns, group.checkpointId)),
     rest: (): WriteGroup[] => [...groups.values()],
   };
 }

@@ -43,7 +43,9 @@ export function createCommit({ firestore, caller, places, memory }: CommitOption
     const others: DocumentWrite[] = [
       ...pages,
       ...checkpoints.documents,
-      ...commit.consumed.map((message): DocumentWrite => ({ kind: "delete", ref: places.inbox(tenant, id).doc(documentId(message)), bytes: 0 })),
+      ...commit.consumed.map(
+        (message): DocumentWrite => ({ kind: "delete", ref: places.inbox(tenant, id).doc(documentId(message)), bytes: 0 }),
+      ),
     ];
     let token = guard.token;
     let absent = once;

@@ -25,7 +25,9 @@ export async function withDeadline<T>(call: () => Promise<T>, ms: number = CALL_
   const now = systemClock.now();
   const until = Math.min(now + ms, deadlineOfOperation() ?? Infinity);
   return await new Promise<T>((resolve, reject) => {
-    const cancel = systemClock.after(until - now, () => reject(new SignalboxError("UNAVAILABLE", `Firestore did not answer within ${ms} ms.`)));
+    const cancel = systemClock.after(until - now, () =>
+      reject(new SignalboxError("UNAVAILABLE", `Firestore did not answer within ${ms} ms.`)),
+    );
     operations
       .run({ until }, call)
       .then(resolve, reject)

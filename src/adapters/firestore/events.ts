@@ -26,7 +26,9 @@ export function createEvents({ firestore, call, places, watch }: EventsOptions):
     while (found.length < limit) {
       const pages = Math.min(limit - found.length, PAGES_AT_ONCE);
       const from = last;
-      const { docs } = await call(async () => await queryOf(QUERIES.events, places.events(tenant, executionId), { values: [from], limit: pages }).get());
+      const { docs } = await call(
+        async () => await queryOf(QUERIES.events, places.events(tenant, executionId), { values: [from], limit: pages }).get(),
+      );
       for (const page of await Promise.all(docs.map(readEventPage))) found.push(...page.filter((event) => event.seq > afterSeq));
       const end = docs.at(-1);
       if (!end || docs.length < pages) break;
@@ -56,7 +58,8 @@ export function createEvents({ firestore, call, places, watch }: EventsOptions):
         await inChunks(executionIds, 20, async (some) =>
           Promise.all(
             some.map(async (id): Promise<[string, ExecutionEvent[]]> => {
-              const events = "afterSeq" in page ? after(tenant, id, page.afterSeq, page.limit) : before(tenant, id, page.beforeSeq, page.limit);
+              const events =
+                "afterSeq" in page ? after(tenant, id, page.afterSeq, page.limit) : before(tenant, id, page.beforeSeq, page.limit);
               return [id, await events];
             }),
           ),
@@ -64,6 +67,7 @@ export function createEvents({ firestore, call, places, watch }: EventsOptions):
       );
     },
     watch: (tenant, executionId, onChange) => watch.watch(tenant, executionId, onChange),
-    values: async (tenant, executionId, refs) => await call(async () => await readValues(firestore, places.values(tenant, executionId), refs)),
+    values: async (tenant, executionId, refs) =>
+      await call(async () => await readValues(firestore, places.values(tenant, executionId), refs)),
   };
 }

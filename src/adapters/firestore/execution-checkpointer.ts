@@ -62,12 +62,21 @@ export class ExecutionCheckpointer extends BaseCheckpointSaver {
     const [threadId, tenant] = [configured(config, "thread_id"), configured(config, "tenant")];
     if (threadId === undefined) return undefined;
     if (tenant !== undefined) return places.execution(tenant, threadId);
-    const { docs } = await call(async () => await queryOf(QUERIES.executionsById, firestore, { values: [threadId], limit: 2 }).select().get());
-    if (docs.length > 1) throw new SignalboxError("INVALID_INPUT", "Several tenants have an execution of this id: the config must name the tenant.");
+    const { docs } = await call(
+      async () =>
+        await queryOf(QUERIES.executionsById, firestore, { values: [threadId], limit: 2 })
+          .select()
+          .get(),
+    );
+    if (docs.length > 1)
+      throw new SignalboxError("INVALID_INPUT", "Several tenants have an execution of this id: the config must name the tenant.");
     return docs[0]?.ref;
   }
 }
 
 function unfenced(): SignalboxError {
-  return new SignalboxError("INTERNAL", "Checkpoints of executions are written by their commits, which are fenced, and deleted by retention.");
+  return new SignalboxError(
+    "INTERNAL",
+    "Checkpoints of executions are written by their commits, which are fenced, and deleted by retention.",
+  );
 }

@@ -24,11 +24,15 @@ export function createExecutionStats({ call, places }: { call: Call; places: Pla
 
   async function meanDuration(tenant: string, workflowId: string): Promise<number | null> {
     const query = queryOf(QUERIES.executionsTimed, places.executions(tenant), { values: [workflowId, "COMPLETED"] });
-    return (await call(async () => await query.aggregate({ mean: AggregateField.average(QUERIES.executionsTimed.average) }).get())).data().mean;
+    return (await call(async () => await query.aggregate({ mean: AggregateField.average(QUERIES.executionsTimed.average) }).get())).data()
+      .mean;
   }
 
   async function newest(tenant: string, workflowId: string): Promise<string | null> {
-    const query = queryOf(listShape(LISTS.executions, ["workflowId"]), places.executions(tenant), { values: [ALL_SHARDS, workflowId], limit: 1 });
+    const query = queryOf(listShape(LISTS.executions, ["workflowId"]), places.executions(tenant), {
+      values: [ALL_SHARDS, workflowId],
+      limit: 1,
+    });
     const { docs } = await call(async () => await query.select("createdAt").get());
     const createdAt: unknown = docs[0]?.get("createdAt");
     return typeof createdAt === "string" ? createdAt : null;
@@ -54,7 +58,11 @@ export function createExecutionStats({ call, places }: { call: Call; places: Pla
   return {
     async stats(tenant: string, workflowIds: readonly string[]): Promise<Map<string, Row>> {
       return new Map(
-        await inChunks(workflowIds, WORKFLOWS_AT_ONCE, async (some) => await Promise.all(some.map(async (workflowId) => await row(tenant, workflowId)))),
+        await inChunks(
+          workflowIds,
+          WORKFLOWS_AT_ONCE,
+          async (some) => await Promise.all(some.map(async (workflowId) => await row(tenant, workflowId))),
+        ),
       );
     },
   };

@@ -58,7 +58,11 @@ export function createInbox({ firestore, caller, places, mail }: InboxOptions): 
 }
 
 /** A message, refused where one with its id exists. */
-export async function messageDocument(places: Places, message: InboxMessage, sender: string): Promise<Extract<DocumentWrite, { kind: "create" | "set" }>> {
+export async function messageDocument(
+  places: Places,
+  message: InboxMessage,
+  sender: string,
+): Promise<Extract<DocumentWrite, { kind: "create" | "set" }>> {
   const { id, tenant, executionId, at } = message;
   const { body, bytes } = await packBody(message);
   const data = {

@@ -21,7 +21,10 @@ export async function listPage<T>(call: Call, request: ListRequest<T>): Promise<
   const { list, collection, pageSize, read, cursorOf } = request;
   const given = Object.entries(request.filters).filter(([, value]) => value !== undefined);
   const filters = given.filter(([field]) => (request.filters[list.narrow ?? ""] === undefined ? true : field === list.narrow));
-  const shape = listShape(list, filters.map(([field]) => field));
+  const shape = listShape(
+    list,
+    filters.map(([field]) => field),
+  );
   const values = [ALL_SHARDS, ...filters.map(([, value]) => value)];
   const items: T[] = [];
   const cursor = request.pageToken === undefined ? undefined : decodeCursor(request.pageToken);

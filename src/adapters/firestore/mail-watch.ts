@@ -47,7 +47,8 @@ export function createMailWatch({ firestore, clock, places }: { firestore: Fires
       query: async () => queryOf(QUERIES.mailSince, firestore, { values: [ALL_SHARDS, Timestamp.fromMillis(clock.now() - CLOCK_SKEW_MS)] }),
       onDocuments(documents) {
         if (documents.length === 0) tellEverybody();
-        for (const document of documents) tell({ tenant: String(document.get("tenant")), executionId: String(document.get("executionId")) });
+        for (const document of documents)
+          tell({ tenant: String(document.get("tenant")), executionId: String(document.get("executionId")) });
         if (documents.some((document) => document.get("sender") !== sender)) tellAll(everything);
       },
     });

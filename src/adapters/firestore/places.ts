@@ -20,7 +20,8 @@ export interface Places {
 }
 
 export function placesIn(firestore: Firestore): Places {
-  const below = (tenant: string, collection: string): CollectionReference => firestore.collection("tenants").doc(documentId(tenant)).collection(collection);
+  const below = (tenant: string, collection: string): CollectionReference =>
+    firestore.collection("tenants").doc(documentId(tenant)).collection(collection);
   const execution = (tenant: string, id: string): DocumentReference => below(tenant, "executions").doc(documentId(id));
   return {
     execution,

@@ -39,15 +39,62 @@ export const QUERIES = {
   childCheckpoints: { collection: "checkpoints", where: [["p", "in"]], orderBy: [] },
   taskWrites: byId("writes", [ID, ">="], [ID, "<"]),
   executionsById: { collection: "executions", group: true, where: [["id", "=="]], orderBy: [] },
-  executionsDue: { collection: "executions", group: true, where: [["shard", "in"], ["wakeAt", "<="]], orderBy: [["wakeAt", "asc"]] },
+  executionsDue: {
+    collection: "executions",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["wakeAt", "<="],
+    ],
+    orderBy: [["wakeAt", "asc"]],
+  },
   executionsOfOwner: { collection: "executions", group: true, where: [["owner", "=="]], orderBy: [] },
-  executionsExpired: { collection: "executions", group: true, where: [["shard", "in"], ["expireAt", "<="]], orderBy: [["expireAt", "asc"]] },
-  executionsCounted: { collection: "executions", where: [["workflowId", "=="], ["status", "=="]], orderBy: [] },
-  executionsTimed: { collection: "executions", where: [["workflowId", "=="], ["status", "=="]], orderBy: [], average: "durationMs" },
+  executionsExpired: {
+    collection: "executions",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["expireAt", "<="],
+    ],
+    orderBy: [["expireAt", "asc"]],
+  },
+  executionsCounted: {
+    collection: "executions",
+    where: [
+      ["workflowId", "=="],
+      ["status", "=="],
+    ],
+    orderBy: [],
+  },
+  executionsTimed: {
+    collection: "executions",
+    where: [
+      ["workflowId", "=="],
+      ["status", "=="],
+    ],
+    orderBy: [],
+    average: "durationMs",
+  },
   events: byId("events", [ID, ">"]),
   mailOf: { collection: "inbox", where: [], orderBy: [] },
-  mailWaiting: { collection: "inbox", group: true, where: [["shard", "in"], ["atMs", "<"]], orderBy: [["atMs", "asc"]] },
-  mailSince: { collection: "inbox", group: true, where: [["shard", "in"], ["sentAt", ">="]], orderBy: [["sentAt", "asc"]] },
+  mailWaiting: {
+    collection: "inbox",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["atMs", "<"],
+    ],
+    orderBy: [["atMs", "asc"]],
+  },
+  mailSince: {
+    collection: "inbox",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["sentAt", ">="],
+    ],
+    orderBy: [["sentAt", "asc"]],
+  },
   waitsOf: { collection: "waits", where: [["executionId", "in"]], orderBy: [] },
   decisionsOf: { collection: "decisions", where: [["executionId", "in"]], orderBy: [] },
 } as const satisfies Record<string, QueryShape>;

@@ -54,7 +54,10 @@ export function createRetention({ firestore, call, places, clock }: RetentionOpt
     for (const shard of ALL_SHARDS.toSorted(() => Math.random() - 0.5)) {
       for (;;) {
         if (stopped) return deleted;
-        const query = queryOf(QUERIES.executionsExpired, firestore, { values: [[shard], Timestamp.fromMillis(clock.now())], limit: EXECUTIONS_AT_ONCE });
+        const query = queryOf(QUERIES.executionsExpired, firestore, {
+          values: [[shard], Timestamp.fromMillis(clock.now())],
+          limit: EXECUTIONS_AT_ONCE,
+        });
         const { docs } = await call(async () => await query.get());
         const results = await Promise.all(docs.map(remove));
         const removed = results.filter(Boolean).length;
@@ -73,10 +76,19 @@ export function createRetention({ firestore, call, places, clock }: RetentionOpt
       if (!isExpired(found.execution, clock.now()) || !snapshot.updateTime) return false;
       const { tenant, id, idempotencyKey } = found.execution;
       const key = idempotencyKey === null ? undefined : places.key(tenant, idempotencyKey);
-      const mark: DocumentWrite = { kind: "update", ref, data: { gone: true, owner: null, wakeAt: null }, bytes: 0, ifUpdatedAt: snapshot.updateTime };
+      const mark: DocumentWrite = {
+        kind: "update",
+        ref,
+        data: { gone: true, owner: null, wakeAt: null },
+        bytes: 0,
+        ifUpdatedAt: snapshot.updateTime,
+      };
       const owner = key && (await call(async () => await key.get()));
       // A start that takes the key over meanwhile keeps it: the whole batch is refused then.
-      const writes: DocumentWrite[] = owner?.updateTime && owner.get("executionId") === id ? [mark, { kind: "delete", ref: owner.ref, bytes: 0, ifUpdatedAt: owner.updateTime }] : [mark];
+      const writes: DocumentWrite[] =
+        owner?.updateTime && owner.get("executionId") === id
+          ? [mark, { kind: "delete", ref: owner.ref, bytes: 0, ifUpdatedAt: owner.updateTime }]
+          : [mark];
       try {
         await call(async () => await commitOnce(firestore, writes));
       } catch (error) {
@@ -91,11 +103,24 @@ export function createRetention({ firestore, call, places, clock }: RetentionOpt
 
   async function removeAll(tenant: string, id: string, ref: DocumentReference): Promise<void> {
     const beside = await Promise.all([
-      call(async () => await queryOf(QUERIES.waitsOf, places.waits(tenant), { values: [[id]] }).select().get()),
-      call(async () => await queryOf(QUERIES.decisionsOf, places.decisions(tenant), { values: [[id]] }).select().get()),
+      call(
+        async () =>
+          await queryOf(QUERIES.waitsOf, places.waits(tenant), { values: [[id]] })
+            .select()
+            .get(),
+      ),
+      call(
+        async () =>
+          await queryOf(QUERIES.decisionsOf, places.decisions(tenant), { values: [[id]] })
+            .select()
+            .get(),
+      ),
     ]);
-    const documents = beside.flatMap(({ docs }) => docs.map((document): DocumentWrite => ({ kind: "delete", ref: document.ref, bytes: 0 })));
-    for (let start = 0; start < documents.length; start += 300) await call(async () => await commitOnce(firestore, documents.slice(start, start + 300)));
+    const documents = beside.flatMap(({ docs }) =>
+      docs.map((document): DocumentWrite => ({ kind: "delete", ref: document.ref, bytes: 0 })),
+    );
+    for (let start = 0; start < documents.length; start += 300)
+      await call(async () => await commitOnce(firestore, documents.slice(start, start + 300)));
     for (const collection of await call(async () => await ref.listCollections())) {
       await call(async () => await firestore.recursiveDelete(collection), DELETE_DEADLINE_MS);
     }

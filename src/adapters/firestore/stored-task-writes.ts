@@ -14,7 +14,11 @@ export interface NamespacePlace {
 }
 
 /** Writes in documents of their own for the checkpoints from the newest name to the oldest, oldest write first, by the checkpoint's name. */
-export async function writesBetween({ firestore, thread, namespace }: NamespacePlace, newest: string, oldest: string): Promise<TaskWritesBy> {
+export async function writesBetween(
+  { firestore, thread, namespace }: NamespacePlace,
+  newest: string,
+  oldest: string,
+): Promise<TaskWritesBy> {
   const { docs } = await queryOf(QUERIES.taskWrites, namespace.collection("writes"), { values: [`${newest}~`, `${oldest}~~`] }).get();
   const byTime = docs.toSorted((a, b) => compare(a.createTime.valueOf(), b.createTime.valueOf()));
   const found: TaskWritesBy = new Map();
@@ -25,7 +29,10 @@ export async function writesBetween({ firestore, thread, namespace }: NamespaceP
 }
 
 /** Writes that the children of these checkpoints hold for them, by the checkpoint's id. */
-export async function writesInChildren({ firestore, thread, namespace }: NamespacePlace, parents: readonly string[]): Promise<TaskWritesBy> {
+export async function writesInChildren(
+  { firestore, thread, namespace }: NamespacePlace,
+  parents: readonly string[],
+): Promise<TaskWritesBy> {
   const found: TaskWritesBy = new Map();
   for (let start = 0; start < parents.length; start += LARGEST_IN) {
     const values = [parents.slice(start, start + LARGEST_IN)];

@@ -17,7 +17,12 @@ export async function valueDocuments(values: CollectionReference, puts: readonly
     const chunks = Math.max(1, Math.ceil(d.length / CHUNK_BYTES));
     for (let n = 0; n < chunks; n += 1) {
       const chunk = d.subarray(n * CHUNK_BYTES, (n + 1) * CHUNK_BYTES);
-      documents.push({ kind: "set", ref: pieceOf(values, ref, n), data: n === 0 ? { d: chunk, z, chunks } : { d: chunk }, bytes: chunk.length });
+      documents.push({
+        kind: "set",
+        ref: pieceOf(values, ref, n),
+        data: n === 0 ? { d: chunk, z, chunks } : { d: chunk },
+        bytes: chunk.length,
+      });
     }
   }
   return documents;

@@ -61,7 +61,13 @@ export function createWaits({ firestore, caller, places, mail }: WaitsOptions): 
           if (!snapshot.exists || !snapshot.updateTime) return undefined;
           const wait = await readWait(snapshot);
           if (wait.status !== "open") return { wait, accepted: snapshot.get("answerId") === answerId };
-          const update: DocumentWrite = { kind: "update", ref, data: { status, answer: body.d, answerId }, bytes: 0, ifUpdatedAt: snapshot.updateTime };
+          const update: DocumentWrite = {
+            kind: "update",
+            ref,
+            data: { status, answer: body.d, answerId },
+            bytes: 0,
+            ifUpdatedAt: snapshot.updateTime,
+          };
           await commitOnce(firestore, letter && !isSent ? [update, letter] : [update]);
           return { wait: { ...wait, status, answer }, accepted: true };
         },
@@ -83,11 +89,21 @@ export async function openWaitDocument(ref: DocumentReference, wait: OpenWait): 
   const { id, executionId, workflowId, kind, createdAt } = rest;
   const { body, bytes } = await packBody(rest);
   const answered = answer === null ? null : (await packBody(answer)).body.d;
-  return { kind: "create", ref, data: { shard: shardOf(id), executionId, workflowId, kind, createdAt, status, answer: answered, ...body }, bytes };
+  return {
+    kind: "create",
+    ref,
+    data: { shard: shardOf(id), executionId, workflowId, kind, createdAt, status, answer: answered, ...body },
+    bytes,
+  };
 }
 
 /** Withdrawals of those waits that are open now, each refused where somebody answers meanwhile. */
-export async function withdrawals(firestore: Firestore, places: Places, tenant: string, closing: ExecutionCommit["closeWaits"]): Promise<DocumentWrite[]> {
+export async function withdrawals(
+  firestore: Firestore,
+  places: Places,
+  tenant: string,
+  closing: ExecutionCommit["closeWaits"],
+): Promise<DocumentWrite[]> {
   if (closing.length === 0) return [];
   const snapshots = await firestore.getAll(...closing.map(({ id }) => places.wait(tenant, id)));
   return snapshots.flatMap((snapshot, n): DocumentWrite[] => {
