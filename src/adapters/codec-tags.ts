@@ -100,19 +100,19 @@ const BY_NAME = new Map(TAGS.map((each) => [each.name, each]));
 /** The tag of an object, where it needs one. */
 export function tagOf(value: object): { name: string; pack(value: object): unknown } | undefined {
   if (!isInstance(value)) return undefined;
-  return TAGS.find((each) => each.is(value)) as { name: string; pack(value: object): unknown } | undefined; // `is` has just narrowed it
+  return TAGS.find((each) => each.is(value)); // `is` has just narrowed it
 }
 
 /** The tag of a name. INTERNAL where there is none: the data is of a newer version. */
 export function tagNamed(name: string): { unpack(body: unknown): unknown } {
   const found = BY_NAME.get(name);
   if (!found) throw new SignalboxError("INTERNAL", `Stored data has the unknown mark "${name}"; it was written by a newer version.`);
-  return found as { unpack(body: unknown): unknown }; // the body is what this tag's own `pack` made
+  return found; // the body is what this tag's own `pack` made
 }
 
 /** Ties the two directions of a tag to one type. */
 function tag<V, B>(definition: { name: string; is(value: object): boolean; pack(value: V): unknown; unpack(body: B): unknown }): Tag {
-  return definition as unknown as Tag;
+  return definition;
 }
 
 function isInstance(value: object): boolean {

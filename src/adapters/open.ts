@@ -21,7 +21,7 @@ export async function openStore(spec: string, options: OpenStoreOptions): Promis
     case "firestore": {
       // Imported only here: Google's clients take 0.4 s to load, and an embedded service needs none of them.
       const { openFirestoreStore } = await import("./firestore/store.ts");
-      return await openFirestoreStore({ ...options, project: place });
+      return openFirestoreStore({ ...options, project: place });
     }
     default:
       throw new SignalboxError(

@@ -1,6 +1,5 @@
 import { Command, END, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { ExecutionError } from "../definition/execution.ts";
-import type { JsonObject } from "../definition/json.ts";
 import { finishVisit } from "./finish.ts";
 import type { Compensation } from "./host.ts";
 import { openRun, type NodeRun, type NodeSetup } from "./node.ts";

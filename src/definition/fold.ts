@@ -91,13 +91,17 @@ function newRecord(event: ExecutionEvent, stepId: string, visit: number): StepRe
 
 function errorOf({ data, stepId, visit }: ExecutionEvent): ExecutionError {
   return {
-    code: String(data["code"] ?? "STEP_FAILED"),
-    message: String(data["message"] ?? ""),
+    code: textOf(data["code"], "STEP_FAILED"),
+    message: textOf(data["message"], ""),
     stepId,
     visit,
     path: typeof data["path"] === "string" ? data["path"] : null,
     retryable: data["retryable"] === true,
   };
+}
+
+function textOf(value: Json | undefined, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
 }
 
 function objectOf(value: Json | undefined): JsonObject {

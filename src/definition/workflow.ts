@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Duration } from "./duration.ts";
 import { JsonRecord, JsonValue } from "./json.ts";
-import { ErrorPolicy, NextStep, NextStepInput, Step, StepInput } from "./step.ts";
+import { ErrorPolicy, Step, StepInput, type NextStep, type NextStepInput } from "./step.ts";
 import { Trigger } from "./trigger.ts";
 
 export const WorkflowId = z

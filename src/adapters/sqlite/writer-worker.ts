@@ -59,7 +59,7 @@ function serve(opened: Database): void {
     const batches = [first];
     let other: ToWriter | undefined;
     while (batches.length < MAX_BATCHES && !other) {
-      const next = receiveMessageOnPort(port!) as { message: ToWriter } | undefined; // writer-thread.ts sends nothing else
+      const next = receiveMessageOnPort(port!); // writer-thread.ts sends nothing else
       if (!next) break;
       if (next.message.kind === "batch") batches.push(next.message);
       else other = next.message;

@@ -33,7 +33,7 @@ export function aWorkflow(over: Partial<Workflow> & { tenant: string }): Workflo
     createdAt: at(0),
     updatedAt: at(0),
     ...over,
-  } as Workflow; // the definition is the smallest that fits; what it says is nothing to the store
+  }; // the definition is the smallest that fits; what it says is nothing to the store
 }
 
 export function anExecution(over: Partial<Execution> & { tenant: string }): Execution {
