@@ -32,21 +32,12 @@ export async function countFsyncs(peer: Peer, options: Omit<PeerOptions, "throug
     return { [IDLE]: idle / IDLE_COUNT, [BUSY]: (calls(trace) - between) / count };
   } finally {
     await http.destroy();
-    // strace ends with what it traces, not the other way round.
-    for (const pid of childrenOf(child.pid)) process.kill(pid, "SIGKILL");
     await child.kill();
   }
 }
 
 function calls(trace: string): number {
   return readFileSync(trace, "utf8").match(/\bf(?:data)?sync\(/g)?.length ?? 0;
-}
-
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
-    .split(" ")
-    .filter((text) => text.trim() !== "")
-    .map(Number);
 }
 
 function hasStrace(): boolean {

@@ -183,6 +183,8 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     models: (place) => modelsFor(session, place),
     decision: (place) => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)),
     async recordDecision(place, decision) {
+      // A crash between this commit and the step's own leads here again with a person's answer: it is told once.
+      if (draft.epoch > 1 && (await store.decisions.get(draft.tenant, decision.id))) return;
       committer.pending.decisions.push(decision);
       committer.pending.drafts.push(recordedEvent(place, decision, isoTime(clock)));
       await flush();

@@ -21,6 +21,8 @@ export interface Started {
 
 export interface Happenings {
   accepted: [];
+  /** An approval was answered. */
+  said: [];
   event: [ExecutionEvent];
 }
 

@@ -105,22 +105,27 @@ export const CHECKS: Record<string, Check> = {
       }),
     ),
 
-  "decided once, as recorded": ({ decisions, events, started }, { calls }) => {
+  "decided once, as recorded": ({ decisions, events, started: { run } }, { calls }) => {
     const problems: string[] = [];
-    const expected = started.run.kind === "decisions" ? started.run.rounds : 0;
-    if (decisions.length !== expected) problems.push(`${decisions.length} records, expected ${expected}`);
-    const recorded = events.filter(({ type }) => type === "decision.recorded");
-    for (const { stepId, visit, selected, rationale } of decisions) {
-      const key = `${started.run.run}/${stepId}/${visit}`;
-      const told = recorded.filter((event) => event.stepId === stepId && event.visit === visit);
-      if (told.length !== 1) problems.push(`${key} has ${told.length} decision.recorded events`);
+    const byVisit = Map.groupBy(decisions, ({ stepId, visit }) => `${run.run}/${stepId}/${visit}`);
+    const expected = run.kind === "decisions" ? run.rounds : 0;
+    if (byVisit.size !== expected) problems.push(`${byVisit.size} visits were decided, expected ${expected}`);
+    for (const [key, records] of byVisit) {
+      const byModel = records.filter(({ answeredBy }) => answeredBy === null);
+      const byPerson = records.filter(({ answeredBy }) => answeredBy !== null);
+      const [record] = byModel;
+      const isReferred = record?.selected === null;
+      if (byModel.length !== 1 || byPerson.length !== (isReferred ? 1 : 0))
+        problems.push(`${key} has ${records.map(({ id, source }) => `${source} ${id}`).join(", ")}`);
+      const told = events.filter((event) => event.type === "decision.recorded" && `${run.run}/${event.stepId}/${event.visit}` === key);
+      if (told.length !== records.length) problems.push(`${key} has ${records.length} records and ${told.length} decision.recorded events`);
       const asked = calls.filter((call) => call.key === key);
-      const call = asked.find(({ number }) => rationale === `call ${number}`);
-      if (call?.choice !== selected)
-        problems.push(`${key} recorded ${selected} (${rationale}), the model said ${call?.choice ?? "nothing"}`);
-      if (call !== asked.at(-1)) problems.push(`${key} was asked again after the answer that was recorded`);
-      for (const event of told)
-        if (asked.some(({ arrivedAt }) => arrivedAt > Date.parse(event.at))) problems.push(`${key} was asked after it was recorded`);
+      const recordedCall = asked.find(({ number }) => record?.attempts.some(({ raw }) => raw.includes(`"call ${number}"`)));
+      if (!isReferred && recordedCall?.choice !== record?.selected)
+        problems.push(`${key} recorded ${record?.selected}, the model said ${recordedCall?.choice}`);
+      if (recordedCall !== asked.at(-1)) problems.push(`${key} was asked again after the answer that was recorded`);
+      if (told[0] && asked.some(({ arrivedAt }) => arrivedAt > Date.parse(told[0]?.at ?? "")))
+        problems.push(`${key} was asked after it was recorded`);
     }
     return problems;
   },

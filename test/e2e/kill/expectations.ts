@@ -28,7 +28,8 @@ const EXPECTED: Record<Kind, (run: Run, evidence: Evidence) => Expectation> = {
   paused: (run) => ({ status: "COMPLETED", output: prompts(run) }),
   // The path is what was recorded; that the records are what the model said is a check of its own.
   decisions: ({ rounds }, { decisions }) => {
-    const path = decisions.toSorted((left, right) => left.visit - right.visit).map(({ selected }) => (selected ?? "-").slice(0, 1));
+    const chosen = decisions.filter(({ selected }) => selected !== null).toSorted((left, right) => left.visit - right.visit);
+    const path = chosen.map(({ selected }) => (selected ?? "-").slice(0, 1));
     return { status: "COMPLETED", output: { path: path.slice(0, rounds).join("") } };
   },
   delays: ({ rounds }) => ({ status: "COMPLETED", output: { n: rounds * 2 } }),

@@ -1,11 +1,11 @@
 import { once, type EventEmitter } from "node:events";
 import { pause, type Child } from "../support/child.ts";
 import type { Happenings } from "./actors.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Call, Ledger } from "./ledger.ts";
 import type { Dice } from "./random.ts";
 
 /** What a kill was aimed at. `any`: any moment at all, the start of the service included. */
-export const AIMS = ["any", "answer", "accepted", "event"] as const;
+export const AIMS = ["any", "answer", "decision", "said", "accepted", "event"] as const;
 export type Aim = (typeof AIMS)[number];
 
 export interface Kill {
@@ -25,6 +25,8 @@ interface NemesisOptions {
   budgetMs: number;
   /** How long the service takes to get ready here, milliseconds: a first guess. */
   bootMs: number;
+  /** What an fsync takes on top, milliseconds. */
+  slowDiskMs: number;
   dice: Dice;
   ledger: Ledger;
   on: EventEmitter<Happenings>;
@@ -39,12 +41,15 @@ interface NemesisOptions {
 const LIFE_MS = 1_000;
 /** An aimed kill comes this long after what it waited for, at most, milliseconds: commits take 1-10 ms. */
 const AFTER_MS = 12;
+/** Commits between an answer and the step that follows from it. */
+const COMMITS = 3;
 const AIM_MS = 1_500;
 
 /** Kills the service again and again and starts it at once; returns what it did and the last, living service. */
 export async function haunt({
   kills,
   budgetMs,
+  slowDiskMs,
   dice,
   ledger,
   on,
@@ -68,14 +73,14 @@ export async function haunt({
       await ready;
       return { kills: done, service };
     }
-    const aim = dice.next() < 0.5 ? "any" : dice.pick(AIMS);
+    const aim = dice.next() < 0.3 ? "any" : dice.pick(AIMS);
     // Killed during its start, it never gets ready; one that dies by itself is reported below.
     const started = ready.catch(() => {});
     if (aim === "any") await pause(dice.between(0, usualBootMs + LIFE_MS));
     else {
       await started;
       await happening(aim, ledger, on);
-      await pause(dice.between(0, AFTER_MS));
+      await pause(dice.between(0, AFTER_MS + COMMITS * slowDiskMs));
     }
     if (service.ended) onDeath(`${JSON.stringify(service.ended)} ${service.output}`);
     const open = openExecutions();
@@ -92,5 +97,9 @@ export async function haunt({
 /** The next time it happens, or 1.5 s later. */
 async function happening(aim: Exclude<Aim, "any">, ledger: Ledger, on: EventEmitter<Happenings>): Promise<void> {
   const signal = AbortSignal.timeout(AIM_MS);
-  await (aim === "answer" ? once(ledger.on, "answered", { signal }) : once(on, aim, { signal })).catch(() => {});
+  const isAnswer = aim === "answer" || aim === "decision";
+  const call = async (): Promise<void> => {
+    while (((await once(ledger.on, "answered", { signal })) as [Call])[0].isDecision !== (aim === "decision"));
+  };
+  await (isAnswer ? call() : once(on, aim, { signal })).catch(() => {});
 }

@@ -61,7 +61,9 @@ export function report({ options, violations, evidence, kills, calls, drainMs, t
 
 const AIM_WORDS = {
   any: "at any moment",
-  answer: "just after a model answered",
+  answer: "just after a model wrote",
+  decision: "just after a model chose",
+  said: "just after a person answered",
   accepted: "just after a start was accepted",
   event: "just after an event was seen",
 };

@@ -8,6 +8,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 100_000) },
     kills: { type: "string", default: "50" },
     executions: { type: "string", default: "40" },
+    "slow-disk": { type: "string" },
     keep: { type: "boolean", default: false },
   },
 });
@@ -22,6 +23,7 @@ const trial = await runTrial({
   kills,
   executions,
   keep: values.keep,
+  slowDiskMs: values["slow-disk"] === undefined ? undefined : Number(values["slow-disk"]),
   onProgress: (text) => process.stderr.write(isTerminal ? `\r${text}   ` : `${text}\n`),
 });
 if (isTerminal) process.stderr.write("\n");

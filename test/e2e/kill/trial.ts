@@ -27,6 +27,8 @@ export interface TrialOptions {
   executions: number;
   /** No more kills after so long, milliseconds; ten minutes unless told. */
   budgetMs?: number | undefined;
+  /** Makes every fsync take so long, milliseconds, so that more kills fall between two commits; needs strace. */
+  slowDiskMs?: number | undefined;
   /** Called after each kill. */
   onProgress?: ((text: string) => void) | undefined;
   /** Leaves the database where it is, for a look afterwards. */
@@ -60,10 +62,10 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   const port = await freePort();
   const over = new AbortController();
   await using ledger = await startLedger(dice);
-  const env = { OPENAI_BASE_URL: ledger.baseUrl };
+  const service = { port, database, env: { OPENAI_BASE_URL: ledger.baseUrl }, through: slowDisk(options.slowDiskMs) };
   let living: Child | undefined;
   try {
-    await using first = startService({ port, database, env });
+    await using first = startService(service);
     await first.ready();
     const bootMs = Date.now() - first.startedAt;
     const client = createClient(first.baseUrl, over.signal);
@@ -76,16 +78,17 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     const starting = launcher(runs, async (run) => {
       started.push(await start(run, { client, baseUrl: first.baseUrl, dice, signal: over.signal, on }));
     });
-    const saying = answerApprovals(client, dice, over.signal);
+    const saying = answerApprovals(client, dice, on, over.signal);
     starting.upTo(0);
     const haunted = await haunt({
       kills,
       budgetMs,
       bootMs,
+      slowDiskMs: options.slowDiskMs ?? 0,
       dice,
       ledger,
       on,
-      startService: () => (living = startService({ port, database, env })),
+      startService: () => (living = startService(service)),
       openExecutions: () => started.filter(({ watched }) => !watched.isOver).length,
       onKill(count) {
         starting.upTo(count);
@@ -129,6 +132,25 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     await living?.kill();
     if (!keep) await rm(folder, { recursive: true, force: true });
   }
+}
+
+function slowDisk(ms: number | undefined): string[] {
+  if (ms === undefined) return [];
+  const calls = "fsync,fdatasync";
+  return [
+    "strace",
+    "--seccomp-bpf",
+    "-f",
+    "-qq",
+    "-e",
+    `trace=${calls}`,
+    "-e",
+    "signal=none",
+    "-e",
+    `inject=${calls}:delay_enter=${ms * 1_000}`,
+    "-o",
+    "/dev/null",
+  ];
 }
 
 async function saveWorkflows(client: ReturnType<typeof createClient>, runs: readonly Run[]): Promise<void> {

@@ -48,7 +48,13 @@ const DEFINITIONS: Record<Kind, (run: Run) => JsonObject> = {
       {
         id: "pick",
         type: "decision",
-        config: { model: "openai:steady", instruction: "Choose a path.", inputs: { key: "${ input.run }/pick/${ vars.round }" } },
+        config: {
+          model: "openai:steady",
+          instruction: "Choose a path.",
+          inputs: { key: "${ input.run }/pick/${ vars.round }" },
+          minConfidence: 0.5,
+          onLowConfidence: "human",
+        },
         nextSteps: PATHS.map((name) => ({ to: name, label: name })),
       },
       ...PATHS.map((name) => ({ ...set(name, "path", `\${ vars.path + '${name.slice(0, 1)}' }`), nextSteps: ["again"] })),

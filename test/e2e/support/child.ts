@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import path from "node:path";
 
@@ -64,16 +65,25 @@ export function startChild({ args, port, env = {}, readyPath, through = [] }: Ch
   });
   const baseUrl = `http://127.0.0.1:${port}`;
 
+  /** The process itself: a tracer ends with what it traces, not the other way round. */
+  function processId(): number {
+    const first = child.pid ?? -1;
+    if (through.length === 0) return first;
+    return Number(readFileSync(`/proc/${first}/task/${first}/children`, "utf8").split(" ")[0] || first);
+  }
+
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (ended) return;
-    child.kill(signal);
+    process.kill(processId(), signal);
     const insist = setTimeout(() => child.kill("SIGKILL"), 20_000);
     await gone;
     clearTimeout(insist);
   }
 
   return {
-    pid: child.pid ?? -1,
+    get pid() {
+      return processId();
+    },
     baseUrl,
     startedAt,
     async ready() {
