@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { ApiKeys, JwtIssuers, jsonOf } from "./config/credentials.ts";
 
-const Port = z.coerce.number().int().min(0).max(65_535);
-const Milliseconds = z.coerce.number().int().min(1);
+const Port = z.coerce.number("must be a port number, 0 to 65535").int().min(0).max(65_535);
+const Milliseconds = z.coerce.number("must be a number of milliseconds").int().min(1);
 const Flag = z.stringbool();
 
 /**

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { SignalboxError } from "../../errors.ts";
@@ -24,7 +24,7 @@ const CHECKPOINT_PAGES = 4_000;
 /** Opens the file for writing, created and migrated where needed. UNAVAILABLE, naming the path, where that cannot be. */
 export function openForWriting(path: string): Database {
   return opening(path, () => {
-    if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+    if (path !== ":memory:") makeFolder(dirname(path));
     const connection = new DatabaseSync(path, { timeout: 0 });
     try {
       untilFree(() => migrate(connection, path));
@@ -112,4 +112,11 @@ function bindable(parameters: Parameters): Parameters {
   return parameters.some((parameter) => typeof parameter === "string" && toKey(parameter) !== parameter)
     ? parameters.map((parameter) => (typeof parameter === "string" ? toKey(parameter) : parameter))
     : parameters;
+}
+
+/** One level at a time: a recursive mkdir below a file system that takes no folders (/proc) never comes back. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
