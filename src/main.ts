@@ -8,6 +8,9 @@ const EXIT_CONFIG = 78;
 const EXIT_CANNOT_CREATE = 73;
 const EXIT_UNAVAILABLE = 69;
 
+/** Time beyond what the settings give to the stop, for sockets (3 s) and last commits; then it ends whatever hangs, milliseconds. */
+const LAST_WORDS_MS = 6_000;
+
 /** Within this time a repeated signal is the same one, milliseconds. */
 const SAME_SIGNAL_MS = 1_000;
 
@@ -21,7 +24,7 @@ async function main(): Promise<void> {
   const { config } = loaded;
   try {
     const app = await createApp({ config });
-    stopOnSignals(app);
+    stopOnSignals(app, Math.max(config.SIGNALBOX_DRAIN_MS, config.SIGNALBOX_LINGER_MS) + LAST_WORDS_MS);
     try {
       await app.server.listen({ host: config.HOST, port: config.PORT });
     } catch (error) {
@@ -39,7 +42,7 @@ async function main(): Promise<void> {
   }
 }
 
-function stopOnSignals(app: { close(): Promise<void> }): void {
+function stopOnSignals(app: { close(): Promise<void> }, atMostMs: number): void {
   let stoppingSince: number | undefined;
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
@@ -47,6 +50,10 @@ function stopOnSignals(app: { close(): Promise<void> }): void {
       if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return;
       if (stoppingSince !== undefined) process.exit(128 + (name === "SIGINT" ? 2 : 15));
       stoppingSince = performance.now();
+      setTimeout(() => {
+        console.error(`signalbox: not stopped after ${atMostMs} ms, ending without waiting; leases pass to others when they are over`);
+        process.exit(1);
+      }, atMostMs).unref();
       void app.close().then(
         () => process.exit(0),
         (error: unknown) => {
