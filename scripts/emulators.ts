@@ -11,8 +11,12 @@ export async function withEmulators(
   const ignore = (): void => {}; // the command gets the same Ctrl-C and ends first
   process.on("SIGINT", ignore);
   try {
-    const [file, ...args] = command;
-    const child = spawn(file, args, { stdio: "inherit", env: { ...environment, ...emulators.environment } });
+    const [name, ...args] = command;
+    // The Node of this script: the one on the PATH may be too old.
+    const child = spawn(name === "node" ? process.execPath : name, args, {
+      stdio: "inherit",
+      env: { ...environment, ...emulators.environment },
+    });
     const forward = (): void => void child.kill("SIGTERM");
     process.once("SIGTERM", forward);
     const [code] = (await once(child, "exit")) as [number | null, string | null];

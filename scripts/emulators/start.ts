@@ -1,10 +1,10 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { writeFirebaseConfig } from "./firebase-config.ts";
@@ -16,6 +16,7 @@ const MIN_JAVA = 11;
 // The emulators download on first use where no SDK is installed: 64 MB.
 const START_TIMEOUT_MS = 180_000;
 const STOP_TIMEOUT_MS = 15_000;
+const LOOK_MS = 50;
 
 /** Running emulators: the variables Google's clients look at, and the way to end them. */
 export interface Emulators {
@@ -39,13 +40,16 @@ export async function startEmulators({ ports = "configured" }: { ports?: "config
   const folder = await writeFirebaseConfig(REPOSITORY, ports);
   const require = createRequire(import.meta.url);
   const firebase = join(dirname(require.resolve("firebase-tools/package.json")), "lib", "bin", "firebase.js");
-  const anchor = `"${process.execPath}" "${join(REPOSITORY, "scripts", "emulators", "anchor.ts")}"`;
+  const hosts = join(folder, "hosts.json");
+  const anchor = `"${process.execPath}" "${join(REPOSITORY, "scripts", "emulators", "anchor.ts")}" "${hosts}"`;
+  // A file and no pipe: firebase-tools would die of a broken pipe when we are killed, and leave the emulators behind.
+  const log = openSync(join(folder, "firebase-tools.log"), "w");
   // A project id of its own: firebase-tools keeps one hub file per project in the temporary folder.
   const project = `demo-signalbox-${randomBytes(4).toString("hex")}`;
   const child = spawn(process.execPath, [firebase, "emulators:exec", "--project", project, "--only", "firestore,pubsub", anchor], {
     cwd: folder,
     detached: true, // Ctrl-C goes to the command only; the emulators end after it
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", log, log],
     env: {
       JAVA_TOOL_OPTIONS: "-XX:+UseSerialGC -Xmx1g",
       ...process.env,
@@ -54,34 +58,27 @@ export async function startEmulators({ ports = "configured" }: { ports?: "config
       ...writeShims(findSdkEmulators(process.env), join(REPOSITORY, "node_modules")),
     },
   });
+  closeSync(log);
   const stop = (): Promise<void> => stopEmulators(child, folder);
   try {
-    const hosts = await emulatorHosts(child);
-    return { environment: { ...hosts, METADATA_SERVER_DETECTION: "none" }, stop };
+    return { environment: { ...(await emulatorHosts(child, folder, hosts)), METADATA_SERVER_DETECTION: "none" }, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function emulatorHosts(child: ChildProcess): Promise<{ FIRESTORE_EMULATOR_HOST: string; PUBSUB_EMULATOR_HOST: string }> {
-  const output: string[] = [];
-  const { stdout, stderr } = child;
-  if (!stdout || !stderr) throw new Error("firebase-tools was started without pipes.");
-  stderr.on("data", (data: Buffer) => output.push(data.toString()));
-  const timeout = setTimeout(() => child.kill("SIGTERM"), START_TIMEOUT_MS);
-  try {
-    for await (const line of createInterface({ input: stdout })) {
-      const found = /^SIGNALBOX_EMULATORS (.*)$/.exec(line)?.[1];
-      // The anchor wrote this line: its shape is known.
-      if (found) return JSON.parse(found) as { FIRESTORE_EMULATOR_HOST: string; PUBSUB_EMULATOR_HOST: string };
-      output.push(`${line}\n`);
+type Hosts = Record<"FIRESTORE_EMULATOR_HOST" | "PUBSUB_EMULATOR_HOST", string>;
+
+async function emulatorHosts(child: ChildProcess, folder: string, hosts: string): Promise<Hosts> {
+  const until = Date.now() + START_TIMEOUT_MS;
+  while (!existsSync(hosts)) {
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > until) {
+      throw new Error(`The emulators did not start:\n${readFileSync(join(folder, "firebase-tools.log"), "utf8").slice(-4_000)}`);
     }
-  } finally {
-    clearTimeout(timeout);
-    stdout.resume(); // a full pipe would stop firebase-tools
+    await setTimeout(LOOK_MS);
   }
-  throw new Error(`The emulators did not start:\n${output.join("").slice(-4_000)}`);
+  return JSON.parse(readFileSync(hosts, "utf8")) as Hosts; // what the anchor wrote
 }
 
 async function stopEmulators(child: ChildProcess, folder: string): Promise<void> {
@@ -90,7 +87,7 @@ async function stopEmulators(child: ChildProcess, folder: string): Promise<void>
     const descendants = await descendantsOf(child.pid);
     const exited = once(child, "exit");
     child.stdin?.end();
-    const late = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    const late = globalThis.setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
     await exited;
     clearTimeout(late);
     for (const pid of descendants) killIfAlive(pid);
