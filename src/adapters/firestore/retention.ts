@@ -24,19 +24,18 @@ interface RetentionOptions {
  * leave everything below it behind for good.
  */
 export interface Retention {
-  /** One round over all shards, or the one that is under way; resolves with the number of executions deleted. */
+  /** One round over all shards, after one that is under way; resolves with the number of executions deleted. */
   run(): Promise<number>;
   stop(): void;
 }
 
 export function createRetention({ firestore, call, places, clock }: RetentionOptions): Retention {
   let stopped = false;
-  let running: Promise<number> | undefined;
+  let running: Promise<unknown> = Promise.resolve();
   // Pods start together after a deployment and must not go round together.
   let cancel = clock.after(EVERY_MS * (0.5 + Math.random()), tick);
 
   function tick(): void {
-    // A round that fails is begun anew next time: every step of it can be repeated.
     void run()
       .catch(() => 0)
       .finally(() => {
@@ -45,8 +44,10 @@ export function createRetention({ firestore, call, places, clock }: RetentionOpt
   }
 
   function run(): Promise<number> {
-    running ??= deleteExpired().finally(() => (running = undefined));
-    return running;
+    const round = running.then(deleteExpired);
+    // A round that fails is begun anew next time: every step of it can be repeated.
+    running = round.catch(() => 0);
+    return round;
   }
 
   async function deleteExpired(): Promise<number> {
