@@ -58,7 +58,9 @@ async function follow(balancer: Balancer, id: string): Promise<{ seqs: number[];
     const { baseUrl } = await balancer.next();
     const socket = new WebSocket(`${baseUrl.replace("http", "ws")}/api/v1/ws`, ["signalbox.v1"]);
     socket.on("error", () => {}); // its close follows
-    socket.on("open", () => socket.send(JSON.stringify({ type: "subscribe", topic: `execution:${id}`, afterSeq: events.at(-1)?.seq ?? 0 })));
+    socket.on("open", () =>
+      socket.send(JSON.stringify({ type: "subscribe", topic: `execution:${id}`, afterSeq: events.at(-1)?.seq ?? 0 })),
+    );
     let hasEnded = false;
     socket.on("message", (data: Buffer) => {
       const frame = JSON.parse(data.toString()) as { type: string; events?: ExecutionEvent[] };
@@ -124,9 +126,13 @@ test("a rolling restart under load: no request fails, no finished step runs agai
       expect(visits.length, id).toBe(25);
       expect(new Set(visits).size, id).toBe(visits.length);
     }
-    const handed = watched.filter(({ events }) => new Set(events.filter(({ type }) => type === "execution.claimed").map(({ data }) => data["worker"])).size > 1);
+    const handed = watched.filter(
+      ({ events }) => new Set(events.filter(({ type }) => type === "execution.claimed").map(({ data }) => data["worker"])).size > 1,
+    );
     expect(handed.length).toBeGreaterThan(0);
-    console.log(`rolling restart: ${answers.length} starts, ${watched.length} followed, ${watched.flatMap((one) => one.codes).length} sockets resumed`);
+    console.log(
+      `rolling restart: ${answers.length} starts, ${watched.length} followed, ${watched.flatMap((one) => one.codes).length} sockets resumed`,
+    );
   } finally {
     await Promise.all(everyone.map((child) => child.kill()));
   }

@@ -16,7 +16,11 @@ beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), "signalbox-st
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function start(env: Record<string, string> = {}): Promise<Child> {
-  const settings = { SIGNALBOX_STEPS: join(import.meta.dirname, "steps"), SIGNALBOX_DRAIN_MS: String(DRAIN_MS), SIGNALBOX_LINGER_MS: String(LINGER_MS) };
+  const settings = {
+    SIGNALBOX_STEPS: join(import.meta.dirname, "steps"),
+    SIGNALBOX_DRAIN_MS: String(DRAIN_MS),
+    SIGNALBOX_LINGER_MS: String(LINGER_MS),
+  };
   return startService({ port: await freePort(), database: join(folder, "store.db"), env: { ...settings, ...env } });
 }
 
@@ -91,7 +95,11 @@ test("readiness turns red before anything else, and requests that still come are
 
 test("liveness stays green while the store is away; readiness says why it is red", async () => {
   // Nobody listens there: as when Firestore is down while pods start.
-  const env = { SIGNALBOX_STORE: "firestore:demo-nowhere", FIRESTORE_EMULATOR_HOST: `127.0.0.1:${await freePort()}`, METADATA_SERVER_DETECTION: "none" };
+  const env = {
+    SIGNALBOX_STORE: "firestore:demo-nowhere",
+    FIRESTORE_EMULATOR_HOST: `127.0.0.1:${await freePort()}`,
+    METADATA_SERVER_DETECTION: "none",
+  };
   await using service = await start({ ...env, SIGNALBOX_LOG: "silent" });
   await untilUp(service);
   const until = Date.now() + 4_000;
