@@ -20,11 +20,14 @@ export interface StepTypes {
  * takes a name that is taken is named in an INVALID_INPUT error: a start with half of the step types would fail executions later.
  */
 export async function loadStepTypes(options: { folder?: string | undefined } = {}): Promise<StepTypes> {
-  const files = await stepFiles(OWN_STEPS);
-  if (options.folder !== undefined) files.push(...(await stepFiles(path.resolve(options.folder))));
-  const found: { stepType: StepType; file: string }[] = [];
-  for (const file of files) found.push(...(await typesIn(file)));
-  return createStepTypes(found);
+  const found = await loadFiles({
+    folders: [OWN_STEPS, ...(options.folder === undefined ? [] : [path.resolve(options.folder)])],
+    pattern: STEP_FILE,
+    isOne: isStepType,
+    what: "step type",
+    how: "defineStep({ type, title, group, config, run, ... })",
+  });
+  return createStepTypes(found.map(({ value, file }) => ({ stepType: value, file })));
 }
 
 /** A registry of the given step types; `file` is what a clash of names is reported with. */
@@ -33,7 +36,7 @@ export function createStepTypes(found: readonly { stepType: StepType; file: stri
   for (const entry of found) {
     for (const name of [entry.stepType.type, ...(entry.stepType.aliases ?? [])]) {
       const other = byName.get(name);
-      if (other) throw unusable(entry.file, `takes the name "${name}", which ${other.file} has`);
+      if (other) throw unusable(entry.file, "step type", `takes the name "${name}", which ${other.file} has`);
       byName.set(name, entry);
     }
   }
@@ -41,30 +44,54 @@ export function createStepTypes(found: readonly { stepType: StepType; file: stri
   return { get: (type) => byName.get(type)?.stepType, list: () => [...all] };
 }
 
-async function stepFiles(folder: string): Promise<string[]> {
+export interface FileKind<T> {
+  folders: readonly string[];
+  /** Names of the files that are looked at. */
+  pattern: RegExp;
+  isOne(value: unknown): value is T;
+  /** What is looked for, in words: "step type". */
+  what: string;
+  /** How one is made, for whoever wrote a file without any. */
+  how: string;
+}
+
+/**
+ * What the files of some folders export, in order of folders and names. INVALID_INPUT names a folder that cannot be read, a file that
+ * cannot be loaded and a file that exports nothing of the kind.
+ */
+export async function loadFiles<T>(kind: FileKind<T>): Promise<{ value: T; file: string }[]> {
+  const found: { value: T; file: string }[] = [];
+  for (const folder of kind.folders) {
+    for (const file of await filesIn(folder, kind)) {
+      for (const value of await exportsOf(file, kind)) found.push({ value, file });
+    }
+  }
+  return found;
+}
+
+async function filesIn<T>(folder: string, { pattern, what }: FileKind<T>): Promise<string[]> {
   try {
     const names = await readdir(folder);
     return names
-      .filter((name) => STEP_FILE.test(name))
+      .filter((name) => pattern.test(name))
       .toSorted()
       .map((name) => path.join(folder, name));
   } catch (cause) {
-    throw new SignalboxError("INVALID_INPUT", `The folder of step types ${folder} cannot be read.`, { details: { folder }, cause });
+    throw new SignalboxError("INVALID_INPUT", `The folder of ${what}s ${folder} cannot be read.`, { details: { folder }, cause });
   }
 }
 
-async function typesIn(file: string): Promise<{ stepType: StepType; file: string }[]> {
+async function exportsOf<T>(file: string, { isOne, what, how }: FileKind<T>): Promise<T[]> {
   let exported: Record<string, unknown>;
   try {
     exported = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (cause) {
-    throw unusable(file, `cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw unusable(file, what, `cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   // One type may be exported twice, by name and as default.
-  const stepTypes = [...new Set(Object.values(exported).filter(isStepType))];
-  if (stepTypes.length === 0)
-    throw unusable(file, "exports no step type; export one made by defineStep({ type, title, group, config, run, ... })");
-  return stepTypes.map((stepType) => ({ stepType, file }));
+  const values = [...new Set(Object.values(exported).filter(isOne))];
+  if (values.length === 0) throw unusable(file, what, `exports no ${what}; export one made by ${how}`);
+  return values;
 }
 
 function isStepType(value: unknown): value is StepType {
@@ -79,6 +106,7 @@ function isStepType(value: unknown): value is StepType {
   );
 }
 
-function unusable(file: string, problem: string, cause?: unknown): SignalboxError {
-  return new SignalboxError("INVALID_INPUT", `The step type file ${file} ${problem}.`, { details: { file }, cause });
+/** The error that names a file of definitions and what is wrong with it. */
+export function unusable(file: string, what: string, problem: string, cause?: unknown): SignalboxError {
+  return new SignalboxError("INVALID_INPUT", `The ${what} file ${file} ${problem}.`, { details: { file }, cause });
 }

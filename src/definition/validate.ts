@@ -1,6 +1,7 @@
 import type { Issue } from "../errors.ts";
 import { checkDefinition } from "./check/check.ts";
 import type { StepCatalog } from "./check/step-catalog.ts";
+import type { TriggerCatalog } from "./check/trigger-catalog.ts";
 import { issuesOfZod } from "./check/zod-issues.ts";
 import { jsonBoundIssues } from "./json-bounds.ts";
 import { canonicalDefinition, WorkflowInput, type WorkflowDefinition, type WorkflowStatus } from "./workflow.ts";
@@ -18,7 +19,7 @@ export interface Validated {
 }
 
 /** Reads anything as a workflow. Never throws; without issues, `input` and `definition` are there and can be saved. */
-export function validateWorkflow(raw: unknown, stepTypes: StepCatalog): Validated {
+export function validateWorkflow(raw: unknown, stepTypes: StepCatalog, triggerTypes?: TriggerCatalog): Validated {
   const bounds = jsonBoundIssues(raw);
   if (bounds.length > 0) return { issues: bounds, input: null, definition: null };
   const parsed = WorkflowInput.safeParse(raw);
@@ -35,7 +36,7 @@ export function validateWorkflow(raw: unknown, stepTypes: StepCatalog): Validate
   }
   // Through JSON, as it will come back from the store: fields set to undefined are gone, so that equal definitions are equal.
   const definition = JSON.parse(text) as WorkflowDefinition;
-  const issues = [...contradictions(parsed.data), ...checkDefinition(definition, stepTypes)];
+  const issues = [...contradictions(parsed.data), ...checkDefinition(definition, stepTypes, triggerTypes)];
   return { issues: atMost(issues), input: parsed.data, definition };
 }
 

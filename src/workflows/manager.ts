@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { StepCatalog } from "../definition/check/step-catalog.ts";
+import type { TriggerCatalog } from "../definition/check/trigger-catalog.ts";
 import type { Page } from "../definition/page.ts";
 import { statusOf, validateWorkflow } from "../definition/validate.ts";
 import type { ExecutionStats, Workflow, WorkflowDefinition, WorkflowInput } from "../definition/workflow.ts";
@@ -28,18 +29,34 @@ export interface WorkflowManager {
   stats(tenant: string, ids: readonly string[]): Promise<Map<string, ExecutionStats & { lastExecuted: string | null }>>;
 }
 
+/** Told of every write of a workflow. */
+export interface WorkflowWrites {
+  /** What must outlive a crash between both is made durable here. A refusal keeps the workflow from being written. */
+  before(workflow: Workflow): Promise<void>;
+  after(workflow: Workflow): Promise<void>;
+}
+
 export interface WorkflowManagerOptions {
   store: Store;
   stepTypes: StepCatalog;
+  /** Without it triggers may be of any type. */
+  triggerTypes?: TriggerCatalog | undefined;
+  writes?: WorkflowWrites | undefined;
   clock: Clock;
 }
 
 /** Checks definitions before they are saved and gives each change a version of its own. */
-export function createWorkflowManager({ store, stepTypes, clock }: WorkflowManagerOptions): WorkflowManager {
+export function createWorkflowManager({ store, stepTypes, triggerTypes, writes, clock }: WorkflowManagerOptions): WorkflowManager {
   async function get(tenant: string, id: string): Promise<Workflow> {
     const workflow = await store.workflows.get(tenant, id);
     if (!workflow) throw notFound("workflow", id);
     return workflow;
+  }
+
+  async function written(workflow: Workflow, write: () => Promise<void>): Promise<void> {
+    await writes?.before(workflow);
+    await write();
+    await writes?.after(workflow);
   }
 
   /** Reads, changes and writes until nobody was in between; with `ifRevision` the first one in between ends it. */
@@ -56,7 +73,7 @@ export function createWorkflowManager({ store, stepTypes, clock }: WorkflowManag
       if (isDeepStrictEqual(next, present)) return present;
       const workflow = { ...next, revision: present.revision + 1, updatedAt: isoTime(clock) };
       try {
-        await store.workflows.update(workflow, present.revision);
+        await written(workflow, () => store.workflows.update(workflow, present.revision));
         return workflow;
       } catch (error) {
         const isRaceLost = error instanceof SignalboxError && error.code === "VERSION_MISMATCH";
@@ -67,12 +84,12 @@ export function createWorkflowManager({ store, stepTypes, clock }: WorkflowManag
 
   return {
     validate(raw) {
-      const { issues, definition } = validateWorkflow(raw, stepTypes);
+      const { issues, definition } = validateWorkflow(raw, stepTypes, triggerTypes);
       return { valid: issues.length === 0, issues, definition };
     },
 
     async create({ tenant }, raw) {
-      const { input, definition } = accepted(raw, stepTypes);
+      const { input, definition } = accepted(raw, stepTypes, triggerTypes);
       const status = statusOf(input) ?? "active";
       if (status === "archived")
         throw refused({ code: "INVALID_VALUE", pointer: "/status", message: "A new workflow is draft or active." });
@@ -87,12 +104,12 @@ export function createWorkflowManager({ store, stepTypes, clock }: WorkflowManag
         createdAt: now,
         updatedAt: now,
       };
-      await store.workflows.create(workflow);
+      await written(workflow, () => store.workflows.create(workflow));
       return workflow;
     },
 
     async update({ tenant }, id, raw, ifRevision) {
-      const { input, definition } = accepted(raw, stepTypes);
+      const { input, definition } = accepted(raw, stepTypes, triggerTypes);
       if (input.id !== undefined && input.id !== id) {
         throw refused({
           code: "CONTRADICTION",
@@ -123,8 +140,12 @@ export function createWorkflowManager({ store, stepTypes, clock }: WorkflowManag
   };
 }
 
-function accepted(raw: WorkflowInput, stepTypes: StepCatalog): { input: WorkflowInput; definition: WorkflowDefinition } {
-  const { issues, input, definition } = validateWorkflow(raw, stepTypes);
+function accepted(
+  raw: WorkflowInput,
+  stepTypes: StepCatalog,
+  triggerTypes?: TriggerCatalog,
+): { input: WorkflowInput; definition: WorkflowDefinition } {
+  const { issues, input, definition } = validateWorkflow(raw, stepTypes, triggerTypes);
   if (issues.length > 0 || !input || !definition) throw refused(...issues);
   return { input, definition };
 }

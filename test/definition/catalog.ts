@@ -2,6 +2,7 @@ import { z } from "zod";
 import { StepId } from "../../src/definition/step.ts";
 import { createStepTypes, loadStepTypes } from "../../src/registry.ts";
 import { defineStep } from "../../src/steps/step.ts";
+import { loadTriggerTypes } from "../../src/triggers/trigger-types.ts";
 
 /** Splits into branches that end at one step: a structured split as small as it can be. */
 const split = defineStep({
@@ -43,3 +44,6 @@ export const catalog = createStepTypes([
   { stepType: split, file: "test" },
   { stepType: careful, file: "test" },
 ]);
+
+/** The real trigger types. */
+export const triggerCatalog = await loadTriggerTypes();

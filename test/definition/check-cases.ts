@@ -11,6 +11,13 @@ export function workflow(steps: Raw[], more: Raw = {}): Raw {
   return { name: "test", steps, ...more };
 }
 
+/** A workflow with one trigger, an event's unless told. */
+export function triggered(trigger: Raw): Raw {
+  return workflow([step("a")], {
+    triggers: [{ type: "event", ...(trigger["type"] === undefined && { config: { eventType: "x" } }), ...trigger }],
+  });
+}
+
 export function careful(config: Raw): Raw {
   return workflow([{ id: "a", type: "test_careful", config }]);
 }
@@ -95,6 +102,55 @@ export const cases: [name: string, raw: unknown, ...issues: string[]][] = [
     workflow([step("a")], { triggers: [{ type: "manual" }, { type: "manual" }] }),
     "DUPLICATE_TRIGGER_ID /triggers/1/id",
   ],
+  ["a trigger of no type", triggered({ type: "shedule" }), "UNKNOWN_TRIGGER_TYPE /triggers/0/type"],
+  [
+    "a trigger's config that is missing something",
+    triggered({ type: "schedule", config: { cron: "0 3 * * *" } }),
+    "INVALID_CONFIG /triggers/0/config/timezone",
+  ],
+  [
+    "a schedule that is no cron expression",
+    triggered({ type: "schedule", config: { cron: "61 * * * *", timezone: "UTC" } }),
+    "INVALID_CONFIG /triggers/0/config/cron",
+  ],
+  [
+    "a schedule with a year",
+    triggered({ type: "schedule", config: { cron: "0 0 3 * * * 2027", timezone: "UTC" } }),
+    "INVALID_CONFIG /triggers/0/config/cron",
+  ],
+  [
+    "a schedule that is an instant",
+    triggered({ type: "schedule", config: { cron: "2027-01-01T00:00:00", timezone: "UTC" } }),
+    "INVALID_CONFIG /triggers/0/config/cron",
+  ],
+  [
+    "a schedule that never fires",
+    triggered({ type: "schedule", config: { cron: "0 0 31 2 *", timezone: "UTC" } }),
+    "INVALID_CONFIG /triggers/0/config/cron",
+  ],
+  [
+    "a schedule in no time zone",
+    triggered({ type: "schedule", config: { cron: "@daily", timezone: "Europe/Atlantis" } }),
+    "INVALID_CONFIG /triggers/0/config/timezone",
+  ],
+  [
+    "a webhook with a secret in the definition",
+    triggered({ type: "webhook", config: { path: "a", auth: { type: "bearer", secrets: ["hunter2"] } } }),
+    "INVALID_CONFIG /triggers/0/config/auth/secrets/0",
+  ],
+  [
+    "a trigger's schema that is none",
+    triggered({ type: "event", config: { eventType: "x", schema: { type: "text" } } }),
+    "INVALID_SCHEMA /triggers/0/config/schema/type",
+  ],
+  [
+    "a trigger's expressions",
+    triggered({ condition: "event.data.", dedupeKey: "input.x", input: { a: "${ event.data.a" } }),
+    "INVALID_EXPRESSION /triggers/0/condition",
+    "UNKNOWN_NAME /triggers/0/dedupeKey",
+    "INVALID_EXPRESSION /triggers/0/input/a",
+  ],
+  ["a trigger's condition that is a number", triggered({ condition: "1 + 1" }), "TYPE_MISMATCH /triggers/0/condition"],
   ["goto without a target", workflow([step("a", [], { onError: { action: "goto" } })]), "ERROR_POLICY_TARGET /steps/0/onError"],
   ["goto to nowhere", workflow([step("a")], { onError: { action: "goto", goto: "b" } }), "ERROR_POLICY_TARGET /onError/goto"],
   [
@@ -220,11 +276,7 @@ export const cases: [name: string, raw: unknown, ...issues: string[]][] = [
     workflow([step("a", [{ to: "b", when: "error.code == 'X'" }, "b"]), step("b")]),
     "UNKNOWN_NAME /steps/0/nextSteps/0/when",
   ],
-  [
-    "the input in a trigger",
-    workflow([step("a")], { triggers: [{ type: "event", condition: "input.x == 1" }] }),
-    "UNKNOWN_NAME /triggers/0/condition",
-  ],
+  ["the input in a trigger", triggered({ condition: "input.x == 1" }), "UNKNOWN_NAME /triggers/0/condition"],
   ["an output of no step", workflow([step("a", [], { input: { x: "${ steps.b.output }" } })]), "UNKNOWN_NAME /steps/0/input/x"],
   [
     "a field the input cannot have",

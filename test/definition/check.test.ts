@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import { ISSUE_CODES } from "../../src/definition/check/codes.ts";
 import { validateWorkflow } from "../../src/definition/validate.ts";
 import { careful, cases, decision, split, step, workflow } from "./check-cases.ts";
-import { catalog } from "./catalog.ts";
+import { catalog, triggerCatalog } from "./catalog.ts";
 import { cpuTimeOf } from "./cpu-time.ts";
 
 function codes(raw: unknown): string[] {
-  return validateWorkflow(raw, catalog).issues.map(({ code, pointer }) => `${code} ${pointer}`);
+  return validateWorkflow(raw, catalog, triggerCatalog).issues.map(({ code, pointer }) => `${code} ${pointer}`);
 }
 
 test.each(cases)("%s", (_name, raw, ...issues) => {

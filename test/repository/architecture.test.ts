@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, readonly string[] | "everything"> = {
   telemetry: ["definition", "errors", "ports"],
   compiler: ["registry", "steps", "ai", "ports", "definition", "errors"],
   executor: ["compiler", "registry", "telemetry", "steps", "ai", "ports", "definition", "errors"],
-  triggers: ["executor", "ports", "definition", "errors"],
+  triggers: ["executor", "registry", "ports", "definition", "errors"],
   workflows: ["compiler", "registry", "steps", "ports", "definition", "errors"],
   api: ["executor", "workflows", "triggers", "registry", "telemetry", "steps", "ports", "definition", "config", "errors"],
   adapters: ["ports", "definition", "errors"],

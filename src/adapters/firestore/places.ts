@@ -17,6 +17,7 @@ export interface Places {
   decision(tenant: string, id: string): DocumentReference;
   workflows(tenant: string): CollectionReference;
   workflow(tenant: string, id: string): DocumentReference;
+  schedule(tenant: string, workflowId: string, triggerId: string): DocumentReference;
 }
 
 export function placesIn(firestore: Firestore): Places {
@@ -36,5 +37,6 @@ export function placesIn(firestore: Firestore): Places {
     decision: (tenant, id) => below(tenant, "decisions").doc(documentId(id)),
     workflows: (tenant) => below(tenant, "workflows"),
     workflow: (tenant, id) => below(tenant, "workflows").doc(documentId(id)),
+    schedule: (tenant, workflowId, triggerId) => below(tenant, "schedules").doc(documentId(`${workflowId}/${triggerId}`)),
   };
 }

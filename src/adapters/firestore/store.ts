@@ -14,6 +14,7 @@ import { createInbox } from "./inbox.ts";
 import { createMailWatch } from "./mail-watch.ts";
 import { placesIn } from "./places.ts";
 import { createRetention } from "./retention.ts";
+import { createSchedules } from "./schedules.ts";
 import { createWaits } from "./waits.ts";
 import { createWorkflows } from "./workflows.ts";
 
@@ -69,6 +70,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
     inbox: createInbox({ firestore, caller, places, mail }),
     waits: createWaits({ firestore, caller, places, mail }),
     decisions: createDecisions({ call: caller.call, places }),
+    schedules: createSchedules({ firestore, caller, places }),
     checkpointer: new ExecutionCheckpointer({ firestore, call: caller.call, places, memory }),
     deleteExpired: async () => await retention.run(),
     async ping() {

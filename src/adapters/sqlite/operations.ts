@@ -3,6 +3,7 @@ import type { Database } from "./database.ts";
 import { commitExecution, createExecution } from "./execution-operations.ts";
 import { sendMessage } from "./inbox-operations.ts";
 import { deleteExpired } from "./retention.ts";
+import { putSchedule, removeSchedule } from "./schedule-operations.ts";
 import { answerWait } from "./wait-operations.ts";
 import { createWorkflow, updateWorkflow } from "./workflow-operations.ts";
 
@@ -14,6 +15,8 @@ export const OPERATIONS = {
   commitExecution,
   sendMessage,
   answerWait,
+  putSchedule,
+  removeSchedule,
   putCheckpoints,
   deleteThread,
   deleteExpired,

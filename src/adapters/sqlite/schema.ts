@@ -1,5 +1,5 @@
 /** Number of the newest migration; kept in the file as `user_version`. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * What brings a file from version n to n + 1. Documents are JSON text; only what is searched by has a column. Rows grow at the end
@@ -103,5 +103,13 @@ export const MIGRATIONS: readonly string[] = [
   -- Large values under the digest of their text: channel versions name different values in different forks.
   CREATE TABLE checkpoint_blobs (thread INTEGER NOT NULL, ref TEXT NOT NULL, value TEXT NOT NULL) STRICT;
   CREATE UNIQUE INDEX checkpoint_blob_ids ON checkpoint_blobs (thread, ref);
+  `,
+  /* sql */ `
+  CREATE TABLE schedules (
+    tenant TEXT NOT NULL, workflow_id TEXT NOT NULL, trigger_id TEXT NOT NULL, revision INTEGER NOT NULL, due_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX schedule_ids ON schedules (tenant, workflow_id, trigger_id);
+  CREATE INDEX schedules_due ON schedules (due_at);
   `,
 ];

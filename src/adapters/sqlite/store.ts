@@ -10,6 +10,7 @@ import { sqliteExecutions } from "./executions.ts";
 import { sqliteInbox } from "./inbox.ts";
 import { holdOwner, noOwners, type Owners } from "./owners.ts";
 import { createRetention } from "./retention.ts";
+import { sqliteSchedules } from "./schedules.ts";
 import { sqliteWaits } from "./waits.ts";
 import { sqliteWorkflows } from "./workflows.ts";
 
@@ -52,6 +53,7 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
     inbox: sqliteInbox(connection, changes),
     waits: sqliteWaits(connection, changes),
     decisions: sqliteDecisions(connection),
+    schedules: sqliteSchedules(connection, clock),
     checkpointer: new SqliteSaver(connection, checkpoints),
     async ping() {
       await connection.read((database) => database.get("SELECT 1 FROM workflows LIMIT 1"));

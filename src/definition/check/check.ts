@@ -10,6 +10,8 @@ import { outlineDefinition, type Outline } from "./outline.ts";
 import { checkRegions } from "./regions.ts";
 import { checkRoutes } from "./routes.ts";
 import type { StepCatalog } from "./step-catalog.ts";
+import type { TriggerCatalog } from "./trigger-catalog.ts";
+import { checkTriggers } from "./triggers.ts";
 import { checkVariables } from "./variables.ts";
 
 const RULES: readonly ((outline: Outline) => Issue[])[] = [
@@ -24,10 +26,11 @@ const RULES: readonly ((outline: Outline) => Issue[])[] = [
   ({ definition }) => inputSchemaIssues(definition.input),
 ];
 
-/** Every problem of a definition at once, in the order of the document; pointers go into the canonical form. None: it can be saved. */
-export function checkDefinition(definition: WorkflowDefinition, stepTypes: StepCatalog): Issue[] {
+/** Every problem of a definition at once, in the order of the document; pointers go into the canonical form. None: it can be saved. Trigger types are looked at where they are given. */
+export function checkDefinition(definition: WorkflowDefinition, stepTypes: StepCatalog, triggerTypes?: TriggerCatalog): Issue[] {
   const outline = outlineDefinition(definition, stepTypes);
-  return RULES.flatMap((rule) => rule(outline)).toSorted((left, right) => comparePointers(left.pointer, right.pointer));
+  const ofTriggers = triggerTypes ? checkTriggers(definition.triggers, triggerTypes) : [];
+  return [...RULES.flatMap((rule) => rule(outline)), ...ofTriggers].toSorted((left, right) => comparePointers(left.pointer, right.pointer));
 }
 
 function comparePointers(left: string, right: string): number {

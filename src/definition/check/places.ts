@@ -25,7 +25,7 @@ const AFTER_FAILURE = new Set<RootName>([...AFTER_STEP, "error"]);
 const IN_TYPE = AFTER_FAILURE;
 const AT_END = new Set<RootName>(BEFORE);
 /** Fields that ask a question, in every step type. */
-const CONDITION_FIELD = /\/(when|while|condition)$/;
+const CONDITION_FIELD = /\/(when|while|condition|match)$/;
 const IN_TRIGGER = new Set<RootName>(["event", "trigger"]);
 
 /** Every expression of a definition. */

@@ -10,6 +10,7 @@ import { inboxSuite } from "./inbox.suite.ts";
 import { leasesSuite } from "./leases.suite.ts";
 import { lifeSuite } from "./life.suite.ts";
 import { oddDataSuite } from "./odd-data.suite.ts";
+import { schedulesSuite } from "./schedules.suite.ts";
 import { tenantsSuite } from "./tenants.suite.ts";
 import { waitsSuite } from "./waits.suite.ts";
 import { watchSuite } from "./watch.suite.ts";
@@ -42,6 +43,7 @@ export function describeStore(adapter: StoreUnderTest): void {
     inboxSuite(adapter);
     waitsSuite(adapter);
     decisionsSuite(adapter);
+    schedulesSuite(adapter);
     watchSuite(adapter);
     tenantsSuite(adapter);
     oddDataSuite(adapter);

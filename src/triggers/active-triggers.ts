@@ -1,0 +1,96 @@
+import type { Workflow } from "../definition/workflow.ts";
+import { SignalboxError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Store } from "../ports/store.ts";
+import { compileTriggers, type CompiledTrigger } from "./compiled-trigger.ts";
+import type { TriggerTypes } from "./trigger-types.ts";
+
+const PAGE = 200;
+/** Tenants whose triggers are kept in memory, the longest unused dropped first. */
+const MAX_TENANTS = 1_000;
+
+/** The enabled triggers of a tenant's active workflows, found by what wakes them. */
+export interface TenantTriggers {
+  byEventType: ReadonlyMap<string, readonly CompiledTrigger[]>;
+  byPath: ReadonlyMap<string, readonly CompiledTrigger[]>;
+}
+
+export interface ActiveTriggers {
+  /**
+   * As they were at most `freshMs` ago; writes of this process are seen at once. A workflow is read when this is asked for after that
+   * time, never per event.
+   */
+  of(tenant: string): Promise<TenantTriggers>;
+  /** Told of a write. */
+  forget(tenant: string): void;
+}
+
+export interface ActiveTriggersOptions {
+  store: Store;
+  types: TriggerTypes;
+  clock: Clock;
+  freshMs: number;
+}
+
+export function createActiveTriggers({ store, types, clock, freshMs }: ActiveTriggersOptions): ActiveTriggers {
+  const known = new Map<string, { since: number; triggers: Promise<TenantTriggers> }>();
+
+  async function load(tenant: string): Promise<TenantTriggers> {
+    const byEventType = new Map<string, CompiledTrigger[]>();
+    const byPath = new Map<string, CompiledTrigger[]>();
+    for await (const workflow of activeWorkflows(store, tenant)) {
+      for (const trigger of compileTriggers(workflow, types)) {
+        if (!trigger.definition.enabled) continue;
+        if (trigger.wake.on === "event") add(byEventType, trigger.wake.eventType, trigger);
+        if (trigger.wake.on === "request") add(byPath, trigger.wake.path, trigger);
+      }
+    }
+    return { byEventType, byPath };
+  }
+
+  return {
+    async of(tenant) {
+      const present = known.get(tenant);
+      if (present && clock.now() - present.since < freshMs) return await present.triggers;
+      const entry = { since: clock.now(), triggers: load(tenant) };
+      known.delete(tenant);
+      known.set(tenant, entry);
+      const [oldest] = known.keys();
+      if (known.size > MAX_TENANTS && oldest !== undefined) known.delete(oldest);
+      try {
+        return await entry.triggers;
+      } catch (error) {
+        if (known.get(tenant) === entry) known.delete(tenant);
+        throw error;
+      }
+    },
+    forget: (tenant) => void known.delete(tenant),
+  };
+}
+
+async function* activeWorkflows(store: Store, tenant: string): AsyncIterable<Workflow> {
+  let pageToken: string | undefined;
+  do {
+    const page = await store.workflows.list(tenant, { status: "active", pageSize: PAGE, pageToken });
+    yield* page.items;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== undefined);
+}
+
+function add(index: Map<string, CompiledTrigger[]>, key: string, trigger: CompiledTrigger): void {
+  const others = index.get(key);
+  if (others) others.push(trigger);
+  else index.set(key, [trigger]);
+}
+
+/** The one trigger of a path. NOT_FOUND where there is none; CONFLICT where several have it, because guessing would be worse. */
+export function triggerOfPath({ byPath }: TenantTriggers, path: string): CompiledTrigger {
+  const [found, ...others] = byPath.get(path) ?? [];
+  if (!found) throw new SignalboxError("NOT_FOUND", `There is no webhook "${path}".`, { details: { kind: "webhook", id: path } });
+  if (others.length > 0) {
+    throw new SignalboxError("CONFLICT", `${others.length + 1} triggers have the path "${path}"; it must belong to one.`, {
+      details: { path },
+    });
+  }
+  return found;
+}

@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import type { Workflow } from "../definition/workflow.ts";
+import { notFound, SignalboxError } from "../errors.ts";
+import type { Executor } from "../executor/executor.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Store } from "../ports/store.ts";
+import { createActiveTriggers, triggerOfPath } from "./active-triggers.ts";
+import { compileTriggers, type CompiledTrigger } from "./compiled-trigger.ts";
+import { explainMatch } from "./explain.ts";
+import type { IncomingEvent } from "./event.ts";
+import { fireTrigger } from "./fire.ts";
+import type { EventReceipt, TriggerOutcome } from "./outcome.ts";
+import { dropCursors, ensureCursors, scheduleTriggers } from "./schedule-cursors.ts";
+import type { TriggerTypes } from "./trigger-types.ts";
+import { authenticate, type RawRequest, type ReadSecret } from "./webhook-auth.ts";
+
+/** Triggers that look at one event side by side. */
+const AT_ONCE = 16;
+
+/** A request to a webhook: its raw content decides whether it is let in, and only then `readBody` reads it. */
+export interface WebhookRequest extends RawRequest {
+  readBody(): Promise<IncomingEvent["data"]>;
+}
+
+/** An event for a test: what is not said is filled in. */
+export type PartialEvent = { [K in keyof IncomingEvent]?: IncomingEvent[K] | undefined };
+
+/** What starts executions. */
+export interface TriggerManager {
+  readonly types: TriggerTypes;
+  /**
+   * Hands an event to every trigger that listens to its type. Each starts at most one execution for it, however often and in
+   * however many processes the event arrives: the execution's id is computed from the trigger and the event's (source, id) or the
+   * trigger's dedupeKey. What a trigger cannot take is a line of the receipt. Rejects only with what may pass (UNAVAILABLE,
+   * LIMIT_EXCEEDED): not everything was looked at then, and the event must be sent again.
+   *
+   * A trigger written by this process counts at once, by another one within five seconds.
+   */
+  dispatch(tenant: string, event: IncomingEvent): Promise<EventReceipt>;
+  /**
+   * A request to `/hooks/{tenant}/{path}`. NOT_FOUND for an unknown path, CONFLICT for one that several triggers have,
+   * UNAUTHENTICATED with `details.reason`; what `readBody` throws.
+   */
+  receive(tenant: string, path: string, request: WebhookRequest): Promise<{ outcome: TriggerOutcome; respond: "ack" | "wait" }>;
+  /** Fires one trigger with an event made for it; `dryRun` only tells what would come of it. NOT_FOUND where there is none. */
+  fire(workflow: Workflow, triggerId: string, event: PartialEvent, options: { dryRun: boolean }): Promise<TriggerOutcome>;
+  /** Triggers of a workflow as they are used, in the order of the definition. */
+  of(workflow: Workflow): CompiledTrigger[];
+  /** To be told of every write of a workflow (`WorkflowManagerOptions.writes`). */
+  readonly writes: { before(workflow: Workflow): Promise<void>; after(workflow: Workflow): Promise<void> };
+}
+
+export interface TriggerManagerOptions {
+  store: Store;
+  executor: Executor;
+  types: TriggerTypes;
+  clock: Clock;
+  readSecret: ReadSecret;
+  /** How old what is known of other processes' writes may be, milliseconds. */
+  freshMs?: number;
+}
+
+/** Matches events to triggers and starts what they say. It keeps nothing that a crash could lose. */
+export function createTriggerManager({
+  store,
+  executor,
+  types,
+  clock,
+  readSecret,
+  freshMs = 5_000,
+}: TriggerManagerOptions): TriggerManager {
+  const active = createActiveTriggers({ store, types, clock, freshMs });
+
+  return {
+    types,
+
+    async dispatch(tenant, event) {
+      const { byEventType } = await active.of(tenant);
+      const listening = (byEventType.get(event.type) ?? []).filter(
+        ({ wake }) => wake.on === "event" && (wake.source ?? event.source) === event.source,
+      );
+      const outcomes: TriggerOutcome[] = [];
+      for (let from = 0; from < listening.length; from += AT_ONCE) {
+        const some = listening.slice(from, from + AT_ONCE);
+        outcomes.push(...(await Promise.all(some.map((trigger) => fireTrigger(executor, trigger, event)))));
+      }
+      return { eventId: event.id, source: event.source, type: event.type, outcomes };
+    },
+
+    async receive(tenant, path, request) {
+      const trigger = triggerOfPath(await active.of(tenant), path);
+      const { wake } = trigger;
+      if (wake.on !== "request") throw notFound("webhook", path);
+      const now = clock.now();
+      const id = await authenticate(wake.auth, request, { read: readSecret, now });
+      const data = await request.readBody();
+      const issues = trigger.dataIssues(data);
+      if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
+      const event = { id, source: `/hooks/${path}`, type: "signalbox.webhook.received", time: new Date(now).toISOString(), data };
+      return { outcome: await fireTrigger(executor, trigger, event), respond: wake.respond };
+    },
+
+    async fire(workflow, triggerId, partial, { dryRun }) {
+      const trigger = compileTriggers(workflow, types).find(({ id }) => id === triggerId);
+      if (!trigger) throw notFound("trigger", triggerId);
+      const event: IncomingEvent = {
+        ...partial,
+        id: partial.id ?? randomUUID(),
+        source: partial.source ?? sourceFor(trigger),
+        type: partial.type ?? (trigger.wake.on === "event" ? trigger.wake.eventType : "signalbox.trigger.fired"),
+        time: partial.time ?? new Date(clock.now()).toISOString(),
+        data: partial.data ?? null,
+      };
+      if (dryRun) return await explainMatch({ store, workflow, trigger, event });
+      return await fireTrigger(executor, trigger, event);
+    },
+
+    of: (workflow) => compileTriggers(workflow, types),
+
+    writes: {
+      before: async (workflow) => await ensureCursors(store.schedules, scheduleTriggers(workflow, types)),
+      async after(workflow) {
+        active.forget(workflow.tenant);
+        // Written is written: a cursor that stays is found to be off when it is due, and removed then.
+        await dropCursors(store.schedules, scheduleTriggers(workflow, types)).catch(() => {});
+      },
+    },
+  };
+}
+
+function sourceFor({ workflowId, id, wake }: CompiledTrigger): string {
+  return (wake.on === "event" ? wake.source : undefined) ?? `/workflows/${workflowId}/triggers/${id}`;
+}
