@@ -2,7 +2,9 @@ import type { TimedDraft } from "../compiler/host.ts";
 import type { Execution, InboxMessage, SignalMessage } from "../definition/execution.ts";
 import { TERMINAL_STATUSES } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
-import type { Wait, WaitAnswer } from "../definition/wait.ts";
+import type { WaitAnswer } from "../definition/wait.ts";
+import type { ExecutionCommit } from "../ports/store.ts";
+import { takesEvent } from "./event-wait.ts";
 
 const MAX_SEEN_SIGNALS = 200;
 
@@ -16,6 +18,8 @@ export interface Absorbed {
   consumed: string[];
   /** True when a wait was answered, by mail or by the clock. */
   answered: boolean;
+  /** Listed waits that an event or the clock ended: nobody can answer them any more. */
+  closed: ExecutionCommit["closeWaits"];
 }
 
 /**
@@ -23,7 +27,7 @@ export interface Absorbed {
  * else, so that everything happens in one commit or not at all.
  */
 export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: number): Absorbed {
-  const result: Absorbed = { action: "rest", reason: null, events: [], consumed: [], answered: false };
+  const result = nothing();
   const at = new Date(now).toISOString();
   let wish: Wish | undefined;
   for (const message of inbox) {
@@ -38,10 +42,15 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
   for (const wait of draft.waits) {
     if (wait.answer === null && wait.dueAt !== null && wait.dueAt <= now) {
       answerWait(draft, result, wait.id, { by: "due", principal: null, at, data: {} });
+      if (wait.isListed) result.closed.push({ id: wait.id, status: "expired" });
     }
   }
   const isRunnable = !draft.isParked || draft.waits.some(({ answer }) => answer !== null);
   return isRunnable ? { ...result, action: "run" } : result;
+}
+
+function nothing(): Absorbed {
+  return { action: "rest", reason: null, events: [], consumed: [], answered: false, closed: [] };
 }
 
 /** What somebody wants of the execution as a whole; a cancel stands, a pause can be taken back. */
@@ -124,27 +133,18 @@ function takeSignal(draft: Execution, message: SignalMessage): void {
 
 /** Gives steps that began to wait just now what arrived before them. */
 export function absorbMailbox(draft: Execution): Absorbed {
-  const result: Absorbed = { action: "rest", reason: null, events: [], consumed: [], answered: false };
+  const result = nothing();
   deliverMailbox(draft, result);
   return result;
 }
 
-/** Gives each waiting step the oldest event of the name it waits for. */
+/** Gives each waiting step the oldest event it takes. */
 function deliverMailbox(draft: Execution, result: Absorbed): void {
   for (const wait of draft.waits) {
-    const name = eventNameOf(wait);
-    if (name === undefined || wait.answer !== null) continue;
-    const message = draft.mailbox.find(({ event }) => event === name);
+    const message = draft.mailbox.find((candidate) => takesEvent(wait, candidate));
     if (!message) continue;
     draft.mailbox = draft.mailbox.filter(({ id }) => id !== message.id);
+    if (wait.isListed) result.closed.push({ id: wait.id, status: "answered" });
     answerWait(draft, result, wait.id, { by: "given", principal: null, at: message.at, data: { event: message.event, data: message.data, eventId: message.id } });
   }
-}
-
-/** The event a wait is for, where it is for one. */
-export function eventNameOf({ kind, state }: Wait): string | undefined {
-  if (kind !== "event" || state === null || typeof state !== "object" || Array.isArray(state)) return undefined;
-  const { step } = state;
-  if (step === null || typeof step !== "object" || Array.isArray(step)) return undefined;
-  return typeof step?.["event"] === "string" ? step["event"] : undefined;
 }

@@ -51,8 +51,9 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   const taken = new Set<string>();
   let looking: Promise<void> = Promise.resolve();
 
-  function take({ action, reason, events, consumed, answered }: Absorbed): void {
+  function take({ action, reason, events, consumed, answered, closed }: Absorbed): void {
     session.committer.pending.drafts.push(...events);
+    closeListed(session, closed);
     consume(consumed);
     if (action === "cancel") {
       wish = { action, reason };
@@ -85,6 +86,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     try {
       if (absorbed.action === "run") announce(session);
       session.committer.pending.drafts.push(...absorbed.events);
+      closeListed(session, absorbed.closed);
       consume(absorbed.consumed);
       if (isPoison) return await fail({ session, plan, state: undefined }, errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")));
       return absorbed.action === "run" ? await runUntilSettled() : await settleResting(absorbed);
@@ -178,6 +180,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     if (error !== undefined) return undefined;
     const delivered = absorbMailbox(draft);
     session.committer.pending.drafts.push(...delivered.events);
+    closeListed(session, delivered.closed);
     if (draft.waits.some(({ answer }) => answer !== null)) return undefined;
     if (draft.waits.length > 0) return await park(settling);
     return await fail(settling, errorOf(new SignalboxError("INTERNAL", "The graph stopped without an end.")));
@@ -202,6 +205,16 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     run,
   };
   return holding;
+}
+
+/** Waits that ended are closed in the list; one that is not written yet is written as ended. */
+function closeListed({ committer }: Session, closed: Absorbed["closed"]): void {
+  const { openWaits, closeWaits } = committer.pending;
+  for (const { id, status } of closed) {
+    const unwritten = openWaits.find((wait) => wait.id === id);
+    if (unwritten) unwritten.status = status;
+    else closeWaits.push({ id, status });
+  }
 }
 
 function announce(session: Session): void {

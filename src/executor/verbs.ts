@@ -7,7 +7,7 @@ import { notFound, SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
-import { eventNameOf } from "./absorb.ts";
+import { takesEvent } from "./event-wait.ts";
 import type { Actor, Executor } from "./executor.ts";
 import { watchUntil } from "./watch-until.ts";
 
@@ -68,7 +68,8 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
       const execution = await find(actor.tenant, id);
       if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "signalled");
       const { lastSeq } = execution;
-      const isAwaited = execution.waits.some((wait) => eventNameOf(wait) === event);
+      const message = { id: eventId ?? "", event, data, at: isoTime(clock) };
+      const isAwaited = execution.waits.some((wait) => takesEvent(wait, message));
       const hasEffect = (now: Execution) => !isAwaited || now.lastSeq > lastSeq;
       return await send(actor, execution, { type: "signal", event, data, eventId: eventId ?? null }, hasEffect);
     },

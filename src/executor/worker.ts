@@ -44,6 +44,8 @@ export interface Worker {
   readonly wakeups: Wakeups;
   readonly running: number;
   readonly queued: number;
+  /** Executions that could begin now. */
+  readonly freeSlots: number;
   /** Resolves when nothing runs and nothing is queued: for tests and for draining. */
   idle(): Promise<void>;
   /** Stops taking; lets steps reach a checkpoint for `graceMs`, then interrupts them; hands everything over. */
@@ -112,9 +114,13 @@ export function createWorker(options: WorkerOptions): Worker {
     let inbox = isNew ? [] : await store.inbox.list(hint.tenant, hint.executionId);
     if (TERMINAL_STATUSES.has(handle.execution.status) && inbox.length === 0) return;
     const now = clock.now();
-    if (!(await expireListedWaits(store, handle.execution, now))) inbox = await store.inbox.list(hint.tenant, hint.executionId);
-    const draft = structuredClone(handle.execution);
-    const absorbed = absorb(draft, inbox, now);
+    let draft = structuredClone(handle.execution);
+    let absorbed = absorb(draft, inbox, now);
+    if (!(await expireListedWaits(store, draft, now))) {
+      inbox = await store.inbox.list(hint.tenant, hint.executionId);
+      draft = structuredClone(handle.execution);
+      absorbed = absorb(draft, inbox, now);
+    }
     const isNothing = absorbed.action === "rest" && absorbed.consumed.length === 0;
     if (isNothing && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
     Object.assign(draft, { epoch: draft.epoch + 1, owner: id, leaseUntil: now + leaseMs, idleClaims: draft.idleClaims + 1 });
@@ -170,6 +176,9 @@ export function createWorker(options: WorkerOptions): Worker {
     },
     get queued() {
       return backlog.size;
+    },
+    get freeSlots() {
+      return isStopped ? 0 : Math.max(0, concurrency - claiming.size - backlog.size);
     },
     idle,
     async drain(graceMs) {

@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { Duration, durationMs } from "../definition/duration.ts";
+import { parseExpression } from "../definition/expression.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import { pickPaths } from "../definition/pick-paths.ts";
+import { Cel } from "../definition/step.ts";
+import { SignalboxError } from "../errors.ts";
+import { defineStep, type StepContext } from "./step.ts";
+
+/** What `match` reads of the execution travels in its record, which every commit writes again, bytes. */
+const MAX_SCOPE_BYTES = 16 * 1_024;
+
+const Config = z.strictObject({
+  event: z.string().min(1).max(255).describe("Name of the event it waits for"),
+  match: Cel.optional().describe("CEL; only an event for which it is true is taken. `event` is {id, type, time, data}"),
+  timeout: Duration.optional().describe("How long it may take; for ever unless told. Then it leaves by `on: timeout`"),
+});
+type WaitEventConfig = z.infer<typeof Config>;
+
+export default defineStep({
+  type: "wait_event",
+  title: "Wait for event",
+  description: "Waits until a named event comes for this execution; one that came before is not lost. Out of time leaves by `on: timeout`.",
+  group: "Wait",
+  config: Config,
+  expressions: ["/match"],
+  run(context) {
+    const { event, match, timeout } = context.config;
+    const dueAt = timeout === undefined ? null : context.now() + (durationMs(timeout) ?? 0);
+    const state = { event, match: match ?? null, scope: match === undefined ? {} : scopeOf(context, match) };
+    return {
+      kind: "wait",
+      wait: { kind: "event", dueAt, state, open: { title: `Event ${event}`, request: { event, match: match ?? null } } },
+    };
+  },
+  resume({ config }, answer) {
+    const { data = null, eventId = null } = answer.data;
+    return { kind: "done", outcome: answer.by === "due" ? "timeout" : "success", output: { event: config.event, data, eventId } };
+  },
+});
+
+/** The part of the scope that `match` reads, as it is now: the event is compared with it whenever it comes. */
+function scopeOf(context: StepContext<WaitEventConfig>, match: string): JsonObject {
+  const { references } = parseExpression(match);
+  const names = new Set(references.flatMap(({ name }) => (name === "event" ? [] : [name])));
+  const pick = (name: string): Json =>
+    pickPaths(
+      context.evaluate(name),
+      references.filter((reference) => reference.name === name).map(({ keys }) => keys),
+    );
+  const scope = Object.fromEntries([...names].map((name) => [name, pick(name)]));
+  const bytes = Buffer.byteLength(JSON.stringify(scope));
+  if (bytes <= MAX_SCOPE_BYTES) return scope;
+  throw new SignalboxError("TOO_LARGE", `\`match\` reads ${bytes} bytes; ${MAX_SCOPE_BYTES} are allowed.`, {
+    details: { bytes, limit: MAX_SCOPE_BYTES },
+  });
+}
