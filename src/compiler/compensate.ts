@@ -1,5 +1,6 @@
 import { Command, END, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import type { ExecutionError } from "../definition/execution.ts";
+import { COMPENSATE_NODE, FAILURE } from "./compensation.ts";
 import { finishVisit } from "./finish.ts";
 import type { Compensation } from "./host.ts";
 import { openRun, type NodeRun, type NodeSetup } from "./node.ts";
@@ -8,20 +9,10 @@ import { park, parkedState, suspend } from "./park.ts";
 import type { StepPlan } from "./plan.ts";
 import type { GraphState } from "./state.ts";
 import { runVisit } from "./visit.ts";
-import { createWork, withControl, type Work } from "./work.ts";
+import { createWork, type Work } from "./work.ts";
 
-/** The node that undoes what was done; no step id can be its name. */
-export const COMPENSATE_NODE = "=";
 /** Region path of compensations in events and idempotency keys. */
 const BRANCH = "=";
-/** Where the state keeps the failure that is being compensated. */
-const FAILURE = "$failure";
-
-/** The work of a failed step whose policy is to compensate. */
-export function beginCompensation(work: Work, failure: ExecutionError): Work {
-  return withControl(work, { [FAILURE]: failure });
-}
-
 /**
  * Undoes completed steps in reverse order of their completion, one per superstep, each with its own retry, and then fails the
  * execution with the error that began it. `item` is {stepId, visit, output} of what is undone. A compensation that fails for good

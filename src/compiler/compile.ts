@@ -2,7 +2,8 @@ import { END, START, StateGraph, type BaseCheckpointSaver, type CompiledStateGra
 import { parseExpression } from "../definition/expression.ts";
 import type { WorkflowDefinition } from "../definition/workflow.ts";
 import type { StepTypes } from "../registry.ts";
-import { COMPENSATE_NODE, createCompensateNode } from "./compensate.ts";
+import { createCompensateNode } from "./compensate.ts";
+import { COMPENSATE_NODE } from "./compensation.ts";
 import { createGatherNode } from "./gather-node.ts";
 import type { StepHost } from "./host.ts";
 import { createNode, type NodeSetup } from "./node.ts";

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../definition/json.ts";
 import type { ErrorPolicy, Outcome } from "../definition/step.ts";
 import { SignalboxError, toSignalboxError, type ErrorCode } from "../errors.ts";
 import { stepEvent } from "./events.ts";
-import { beginCompensation, COMPENSATE_NODE } from "./compensate.ts";
+import { beginCompensation, COMPENSATE_NODE } from "./compensation.ts";
 import { SECRET } from "./context.ts";
 import type { Parking } from "./host.ts";
 import { firstRoute, openRoutes } from "./route.ts";

@@ -41,7 +41,7 @@ export interface Staged {
   /** The visit this task undid. */
   compensated?: Pick<Compensation, "path" | "visit"> | undefined;
   /** Set when this task was a region. */
-  region?: { group: string; name: string; status: RegionResult["status"] } | undefined;
+  region?: { group: string; name: string; status: RegionResult["status"]; ns: string } | undefined;
   /** Groups whose step goes on, or begins again with the regions of `again` not ended. */
   closedGroups?: { key: string; again: readonly string[] }[] | undefined;
 }

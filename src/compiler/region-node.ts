@@ -33,6 +33,7 @@ export type StoredResult = Pick<RegionResult, "status" | "error"> & { output: Sl
 export function createRegionNode({ outer, owner, region, inner, graph }: RegionNodeOptions) {
   return async (state: GraphState, config: LangGraphRunnableConfig): Promise<Command> => {
     const run = openRun(outer, state, config);
+    const ns = config.executionInfo?.checkpointNs ?? "";
     const work = createWork(state, outer.workflow.definition.variables);
     const path = pathOf(outer.region?.branch ?? null, owner.step.id);
     const key = groupKey(path, visitsOf(work, owner.step.id) + 1);
@@ -65,7 +66,7 @@ export function createRegionNode({ outer, owner, region, inner, graph }: RegionN
       const closedWaits = how.status === "cancelled" ? run.host.waitsWithin(inner.branch) : [];
       const values = [...staged.values];
       const result = { status: how.status, error: how.error, output: await outputOf(how, out, values) };
-      run.host.stage(run.taskId, { ...staged, values, steps: 0, closedWaits, region: { group: key, name: region.name, status: how.status } });
+      run.host.stage(run.taskId, { ...staged, values, steps: 0, closedWaits, region: { group: key, name: region.name, status: how.status, ns } });
       return new Command({
         update: { _vars: isKept ? (out._vars ?? {}) : {}, _steps: out._steps ?? {}, _ctl: { [`${key}/${region.name}`]: result } },
         goto: owner.gatherNode,

@@ -88,6 +88,8 @@ export interface Execution {
   /** Events that arrived before a step waits for them. */
   mailbox: SignalMessage[];
   inFlight: Record<string, StepInFlight>;
+  /** The newest checkpoint of each LangGraph namespace: told by whoever held the lease, never by comparing clocks. */
+  checkpoints: Record<string, string>;
   /** Regions that ended, by the visit of the step they belong to; gone when the step goes on. */
   groups: Record<string, Record<string, "completed" | "failed" | "cancelled">>;
   /** Completed visits that can be undone, in order of completion. */

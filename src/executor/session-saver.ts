@@ -29,7 +29,7 @@ export class SessionSaver extends BaseCheckpointSaver {
     const session = this.#session(config);
     // Nothing was ever written by an execution that is claimed for the first time: no read.
     if (!session.mayHaveCheckpoints) return undefined;
-    return await this.#saver.getTuple(withTenant(config, session));
+    return await this.#saver.getTuple(withNewest(config, session));
   }
 
   override async *list(config: RunnableConfig, options?: CheckpointListOptions): AsyncGenerator<CheckpointTuple> {
@@ -67,6 +67,14 @@ export class SessionSaver extends BaseCheckpointSaver {
 
 function namespaceOf(config: RunnableConfig): string {
   return String(config.configurable?.["checkpoint_ns"] ?? "");
+}
+
+/** The newest checkpoint is the one the record names: a pod whose clock lags must not go on from an older one. */
+function withNewest(config: RunnableConfig, session: Session): RunnableConfig {
+  const { tenant, checkpoints } = session.execution;
+  const newest = checkpoints[namespaceOf(config)];
+  const asked = config.configurable?.["checkpoint_id"];
+  return { ...config, configurable: { ...config.configurable, tenant, checkpoint_id: asked ?? newest } };
 }
 
 function withTenant(config: RunnableConfig, session: Session): RunnableConfig {

@@ -99,6 +99,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     closeWaits(changes.closedWaits);
     groups.apply(changes);
     applyCompensations(draft, changes);
+    forgetNamespaces(draft, changes);
     if (changes.end) ended = changes.end;
   }
 
@@ -195,6 +196,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       // The checkpoint holds what the writes of its parent led to, and both are in one commit: the writes would never be read.
       committer.pending.writes = committer.pending.writes.filter((entry) => !writes.includes(entry));
       committer.pending.checkpoints.push({ ns, parentId, checkpoint, metadata, newVersions });
+      draft.checkpoints[ns] = checkpoint.id;
       // A checkpoint of the input alone says nothing that the record does not say, and the end is committed by whoever finishes
       // the execution: neither needs an fsync of its own.
       if (!hasProgress || ended) return;
@@ -220,6 +222,12 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     },
   };
   return session;
+}
+
+/** A region that ended has no checkpoint to go on from. */
+function forgetNamespaces(draft: Execution, { region }: Staged): void {
+  if (!region) return;
+  for (const ns of Object.keys(draft.checkpoints)) if (ns === region.ns || ns.startsWith(`${region.ns}|`)) delete draft.checkpoints[ns];
 }
 
 function applyCompensations(draft: Execution, { compensable, compensated }: Staged): void {

@@ -91,6 +91,7 @@ function newExecution(actor: Actor, request: StartRequest, version: number, defi
     isParked: false,
     mailbox: [],
     inFlight: {},
+    checkpoints: {},
     groups: {},
     compensations: [],
     stepsTaken: 0,

@@ -39,7 +39,8 @@ export function startSweeper({ store, worker, clock, everyMs, log }: SweeperOpti
       for (const { tenant, id } of await store.executions.ownedBy(owner, BATCH)) worker.takeOver({ tenant, executionId: id }, owner);
     }
     // What is due before the next look is timed in process, so that a timer is never a sweep late.
-    const due = await store.executions.due(now + everyMs, BATCH);
+    // In another order in every process: in the same one, two pods race for every row.
+    const due = shuffled(await store.executions.due(now + everyMs, BATCH));
     for (const { tenant, id, wakeAt } of due) {
       if (wakeAt <= now) worker.take({ tenant, executionId: id });
       else worker.wakeups.at(wakeAt, { tenant, executionId: id });
@@ -80,4 +81,11 @@ export function startSweeper({ store, worker, clock, everyMs, log }: SweeperOpti
       stopWatching();
     },
   };
+}
+
+function shuffled<T>(rows: T[]): T[] {
+  return rows
+    .map((row) => ({ row, order: Math.random() }))
+    .toSorted((left, right) => left.order - right.order)
+    .map(({ row }) => row);
 }

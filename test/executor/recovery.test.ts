@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { Json } from "../../src/definition/json.ts";
 import { defineStep, type StepType } from "../../src/steps/step.ts";
@@ -137,4 +137,33 @@ test("a draining worker hands a busy execution over, and another one ends it onc
   await second.idle();
   expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output: { a: 1, b: 2 } });
   expect(calls.map(({ step }) => step)).toEqual(["a", "a", "b"]);
+});
+
+testInMemory("a worker whose clock lags by an hour goes on from the newest checkpoint, not from the newest time", async () => {
+  const { type, calls, gate } = gatedStep();
+  await using engine = await createEngine({ stepTypes: [type], consume: false });
+  const steps = ["a", "b", "c", "d"];
+  await engine.define({ id: "four", name: "Four", steps: steps.map((id, index) => ({ id, type: "gated", nextSteps: steps.slice(index + 1, index + 2) })) });
+  const { id } = await engine.start("four");
+  engine.worker.take({ tenant: "default", executionId: id });
+  for (const index of [0, 1]) (await gate(index)).open(index);
+  await gate(2);
+  await engine.worker.drain(10);
+  // LangGraph names checkpoints by the time of day.
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 3_600_000 });
+  const lagging = engine.addWorker("worker-2");
+  try {
+    lagging.take({ tenant: "default", executionId: id });
+    (await gate(3)).open("c");
+    await gate(4);
+    await lagging.drain(10);
+  } finally {
+    vi.useRealTimers();
+  }
+  const third = engine.addWorker("worker-3");
+  third.take({ tenant: "default", executionId: id });
+  (await gate(5)).open("d");
+  await third.idle();
+  expect((await engine.executor.get("default", id)).status).toBe("COMPLETED");
+  expect(calls.map(({ step }) => step)).toEqual(["a", "b", "c", "c", "d", "d"]);
 });

@@ -61,6 +61,8 @@ test("all branches run, join once, and their results come together by name", asy
   const steps = await engine.executor.steps("default", id);
   expect(steps.filter(({ stepId }) => stepId === "after")).toHaveLength(1);
   expect(steps.map(({ stepId, status: step }) => [stepId, step]).toSorted()).toEqual([["a", "COMPLETED"], ["a2", "COMPLETED"], ["after", "COMPLETED"], ["b", "COMPLETED"], ["fan", "COMPLETED"]]);
+  // The record names the newest checkpoint of what can still go on: of regions that ended, none.
+  expect(Object.keys((await engine.executor.get("default", id)).checkpoints)).toEqual([""]);
   const events = await engine.events(id);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   expect(events.find(({ stepId, type: kind }) => stepId === "a2" && kind === "step.completed")?.branch).toBe("fan.left");

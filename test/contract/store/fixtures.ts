@@ -64,6 +64,7 @@ export function anExecution(over: Partial<Execution> & { tenant: string }): Exec
     seenSignals: [],
     mailbox: [],
     inFlight: {},
+    checkpoints: {},
     groups: {},
     compensations: [],
     stepsTaken: 0,
