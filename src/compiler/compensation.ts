@@ -9,5 +9,5 @@ export const FAILURE = "$failure";
 
 /** The work of a failed step whose policy is to compensate. */
 export function beginCompensation(work: Work, failure: ExecutionError): Work {
-  return withControl(work, { [FAILURE]: failure as unknown as JsonObject });
+  return withControl(work, { [FAILURE]: failure });
 }
