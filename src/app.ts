@@ -5,7 +5,7 @@ import { createLocalQueue } from "./adapters/local/queue.ts";
 import { openStore } from "./adapters/open.ts";
 import { createModels, type ModelsOptions } from "./ai/models.ts";
 import { createServer } from "./api/server.ts";
-import type { Config } from "./config.ts";
+import { environmentSecret, type Config } from "./config.ts";
 import { createCompiled } from "./executor/compiled.ts";
 import { createExecutor } from "./executor/create-executor.ts";
 import type { Executor } from "./executor/executor.ts";
@@ -23,6 +23,10 @@ import { loadStepTypes } from "./registry.ts";
 import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
+import { createTriggerManager, type TriggerManager } from "./triggers/manager.ts";
+import { startScheduler } from "./triggers/scheduler.ts";
+import { createSecretReader } from "./triggers/secret-reader.ts";
+import { loadTriggerTypes } from "./triggers/trigger-types.ts";
 import { createWorkflowManager, type WorkflowManager } from "./workflows/manager.ts";
 
 export interface App extends AsyncDisposable {
@@ -30,6 +34,7 @@ export interface App extends AsyncDisposable {
   server: FastifyInstance;
   executor: Executor;
   workflows: WorkflowManager;
+  triggers: TriggerManager;
   store: Store;
   /** Undefined in the role `api`. */
   worker: Worker | undefined;
@@ -53,6 +58,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   // Names the process in leases: readable for operators, unique over restarts and pods.
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const stepTypes = await loadStepTypes({ folder: config.SIGNALBOX_STEPS });
+  const triggerTypes = await loadTriggerTypes({ folder: config.SIGNALBOX_STEPS });
   const telemetry = await startTelemetry({
     log: logger,
     tracing:
@@ -71,7 +77,9 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     ...modelOptions,
   });
   const executor = createExecutor({ store, queue, clock, tokens });
-  const workflows = createWorkflowManager({ store, stepTypes, clock });
+  const readSecret = createSecretReader({ folder: config.SIGNALBOX_SECRETS, environment: environmentSecret });
+  const triggers = createTriggerManager({ store, executor, types: triggerTypes, clock, readSecret });
+  const workflows = createWorkflowManager({ store, stepTypes, triggerTypes, writes: triggers.writes, clock });
 
   const sessions = new Map<string, Session>();
   const saver = new SessionSaver(store.checkpointer, sessions);
@@ -99,11 +107,25 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
         });
   const stopConsuming = worker ? await queue.consume(worker.take) : undefined;
   const sweeper = worker ? startSweeper({ store, worker, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log }) : undefined;
+  const scheduler = worker
+    ? startScheduler({ store, executor, types: triggerTypes, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log })
+    : undefined;
   let isDraining = false;
   const readiness = () => (isDraining ? { ready: false, reason: "draining" } : { ready: true });
   const { metrics } = telemetry;
   const sample = () => sampleWorker(metrics, isDraining ? undefined : worker, config.SIGNALBOX_CONCURRENCY);
-  const server = await createServer({ executor, workflows, store, stepTypes, config, clock, readiness, logger, metrics: { metrics, sample } });
+  const server = await createServer({
+    executor,
+    workflows,
+    triggers,
+    store,
+    stepTypes,
+    config,
+    clock,
+    readiness,
+    logger,
+    metrics: { metrics, sample },
+  });
 
   let closing: Promise<void> | undefined;
   async function closeAll(): Promise<void> {
@@ -111,7 +133,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     sweeper?.stop();
     await stopConsuming?.();
     // Live clients are told to go on elsewhere, while steps here still reach their checkpoint.
-    await Promise.all([closeServer(), worker?.drain(config.SIGNALBOX_DRAIN_MS)]);
+    await Promise.all([closeServer(), scheduler?.stop(), worker?.drain(config.SIGNALBOX_DRAIN_MS)]);
     await queue.close();
     await telemetry.close();
     await store.close();
@@ -124,7 +146,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     await server.close();
   }
   const close = () => (closing ??= closeAll());
-  return { config, server, executor, workflows, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
+  return { config, server, executor, workflows, triggers, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
 }
 
 /** Values that must not appear in a log line. */

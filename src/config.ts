@@ -39,7 +39,11 @@ const Environment = z.object({
     .describe("What `model: default` means, as `provider:model`; the keyless `scripted:offline` unless told"),
   OPENAI_API_KEY: z.string().min(1).optional().describe("Key of `openai:` models"),
   OPENAI_BASE_URL: z.url().optional().describe("Another endpoint that speaks OpenAI's protocol (Ollama, vLLM, a gateway)"),
-  SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts` or `*.step.js` files"),
+  SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts` and `*.trigger.ts` (or `.js`) files"),
+  SIGNALBOX_SECRETS: z
+    .string()
+    .default("/run/secrets")
+    .describe("Folder of mounted secrets, one file each, that `file:<name>` in definitions means"),
   SIGNALBOX_EXAMPLES: Flag.default(false).describe(
     "true: load the workflows in `examples/` and run the sample at start, as `npm start` does",
   ),
@@ -65,6 +69,11 @@ export type Config = Readonly<z.infer<typeof Environment>>;
 
 /** Description, default and type of every variable, for `docs/configuration.md`. */
 export const configSchema = Environment;
+
+/** The secret an `env:` reference of a definition names; undefined where it is not set, or is a variable of another kind. */
+export function environmentSecret(name: string): string | undefined {
+  return name.startsWith("SIGNALBOX_SECRET_") ? process.env[name] : undefined;
+}
 
 /** Parsed configuration, or the lines to print before exit 78. */
 export function loadConfig(environment: Record<string, string | undefined> = process.env): { config: Config } | { problems: string[] } {

@@ -10,6 +10,8 @@ import { GRAPHQL_PATH, registerGraphQL } from "./graphql/http.ts";
 import { createGraphQLSocket } from "./graphql/socket.ts";
 import { createGuard } from "./guard.ts";
 import { registerHealth, type Readiness } from "./health.ts";
+import { registerEventIngress } from "./ingress/cloud-events.ts";
+import { registerHooks } from "./ingress/hooks.ts";
 import { LIVE_LIMITS, type LiveLimits } from "./live/outlet.ts";
 import { serveSocket } from "./live/socket.ts";
 import { registerSockets, SOCKET_PATH } from "./live/sockets.ts";
@@ -106,6 +108,8 @@ export async function createServer({
     if (!isKnown && request.url.startsWith(SOCKET_PATH)) await authenticate.byHeaders(request.headers);
   });
   if (metrics) registerMetrics(app, metrics);
+  registerEventIngress(app);
+  await registerHooks(app, { services, closing: closing.signal });
   registerRoutes(app, { contextOf, limits, closing: closing.signal });
   await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOfSocket, clock: services.clock, limits }) });
   refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);

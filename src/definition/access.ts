@@ -5,7 +5,15 @@ export interface Principal {
   scopes: ReadonlySet<Scope> | "all";
 }
 
-export const SCOPES = ["workflows:read", "workflows:write", "executions:read", "executions:write", "approvals:decide", "admin"] as const;
+export const SCOPES = [
+  "workflows:read",
+  "workflows:write",
+  "executions:read",
+  "executions:write",
+  "approvals:decide",
+  "events:publish",
+  "admin",
+] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** The principal of `SIGNALBOX_AUTH=none`: everything, in the tenant "default". */

@@ -1,12 +1,14 @@
 import { approval, approvals, decideApproval } from "./approvals.ts";
 import { decision, decisions } from "./decisions.ts";
 import { checkpoints, events, stateAt, steps, storedValue } from "./execution-history.ts";
+import { publishEvents } from "./events.ts";
 import { cancelExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
 import { executeWorkflow, execution, executions } from "./executions.ts";
 import type { Operation, Subscription } from "./operation.ts";
 import { stepTypes } from "./step-types.ts";
 import { executionEvents, modelTokens, workflowStatus } from "./subscriptions.ts";
 import { me } from "./system.ts";
+import { disableTrigger, enableTrigger, fireTrigger, triggers } from "./triggers.ts";
 import { createWorkflow, deleteWorkflow, updateWorkflow, validateWorkflow, workflow, workflows, workflowVersion } from "./workflows.ts";
 
 /** The operation table: REST, OpenAPI, GraphQL and the schema files are read off it. */
@@ -36,6 +38,11 @@ export const OPERATIONS: readonly Operation[] = [
   decideApproval,
   decisions,
   decision,
+  triggers,
+  enableTrigger,
+  disableTrigger,
+  fireTrigger,
+  publishEvents,
   stepTypes,
   me,
 ];

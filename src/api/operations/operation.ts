@@ -6,12 +6,14 @@ import type { Executor } from "../../executor/executor.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
 import type { StepTypes } from "../../registry.ts";
+import type { TriggerManager } from "../../triggers/manager.ts";
 import type { WorkflowManager } from "../../workflows/manager.ts";
 
 /** What operations work on; the composition root gives it. */
 export interface Services {
   executor: Executor;
   workflows: WorkflowManager;
+  triggers: TriggerManager;
   store: Store;
   stepTypes: StepTypes;
   clock: Clock;
@@ -27,7 +29,7 @@ export interface CallContext {
   signal: () => AbortSignal;
 }
 
-export type Noun = "workflows" | "executions" | "approvals" | "decisions" | "step types" | "system";
+export type Noun = "workflows" | "executions" | "approvals" | "decisions" | "triggers" | "events" | "step types" | "system";
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 export type Route = `${Method} /api/v1/${string}`;
 
