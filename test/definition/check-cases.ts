@@ -209,6 +209,19 @@ export const cases: [name: string, raw: unknown, ...issues: string[]][] = [
     "JOIN_MISSING /steps/0/config/join",
     "NO_END /steps/2",
   ],
+  [
+    "a branch without a step",
+    workflow(split(["a", "j"], "j", step("a", ["j"]), step("j"))),
+    "EMPTY_BRANCH /steps/0/config/branches/1/name",
+  ],
+  [
+    "rounds at once that write one variable",
+    workflow([
+      { id: "each", type: "loop", config: { loopType: "count", count: 3, maxIterations: 3, body: "a", concurrency: 2 } },
+      step("a", [], { output: { last: 1 } }),
+    ]),
+    "WRITE_CONFLICT /steps/1/output/last",
+  ],
   ["no name", { steps: [step("a")] }, "MISSING_FIELD /name"],
   ["a cycle without an end", workflow([step("a", ["b"]), step("b", ["a"])]), "NO_END /steps"],
   ["a trap", workflow([step("a", [{ to: "b", when: "input.x" }, "c"]), step("b", ["b"]), step("c")]), "NO_END /steps/1"],

@@ -7,6 +7,7 @@ export const ISSUE_CODES = {
   DEFAULT_TYPE_MISMATCH: "A variable's default is not of its type",
   DUPLICATE_STEP_ID: "Two steps have one id, or ids that differ by case only",
   DUPLICATE_TRIGGER_ID: "Two triggers have one id",
+  EMPTY_BRANCH: "A branch has no step of its own",
   ERROR_POLICY_TARGET: "An error policy leads nowhere, or has a target it does not use",
   INVALID_CONFIG: "A config does not fit its step or trigger type",
   INVALID_EXPRESSION: "An expression cannot be parsed, or does something that is refused",

@@ -22,7 +22,12 @@ export interface OutlinedStep {
   type: CatalogType | undefined;
   strings: ConfigString[];
   ways: Way[];
-  regions: Region[];
+  regions: OutlinedRegion[];
+}
+
+/** Lanes of a loop are one region to a reader, and so are branches with one start: the same steps, several times at once. */
+export interface OutlinedRegion extends Region {
+  copies: number;
 }
 
 /** What all rules share, made once per check. */
@@ -63,7 +68,6 @@ function outlineStep(step: Step, pointer: string, catalog: StepCatalog, issues: 
   const config: unknown = parsed.success ? parsed.data : step.config;
   const implied = asked(() => type.routes?.(config)) ?? [];
   const ways = implied.map((next): Way => ({ next, pointer: pointerOfText(strings, next.to, configPointer), isImplied: true }));
-  // Lanes of a loop are one region to a reader: the same start, the same end.
   const regions = distinct(asked(() => type.regions?.(config)) ?? []);
   if (parsed.success) issues.push(...checkedByType(type, config, step, pointer));
   return { step, pointer, type, strings, ways: [...ways, ...own], regions };
@@ -114,6 +118,11 @@ export function handlerOf({ onError }: { onError?: ErrorPolicy | undefined }): s
   return onError?.action === "goto" ? onError.goto : undefined;
 }
 
-function distinct(regions: Region[]): Region[] {
-  return [...new Map(regions.map((region) => [`${region.start} ${region.end ?? ""}`, region])).values()];
+function distinct(regions: Region[]): OutlinedRegion[] {
+  const found = new Map<string, OutlinedRegion>();
+  for (const region of regions) {
+    const key = `${region.start} ${region.end ?? ""}`;
+    found.set(key, { ...region, copies: (found.get(key)?.copies ?? 0) + 1 });
+  }
+  return [...found.values()];
 }

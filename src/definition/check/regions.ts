@@ -1,12 +1,11 @@
 import type { Issue } from "../../errors.ts";
 import { pointerTo } from "../pointer.ts";
 import { didYouMean } from "../closest-name.ts";
-import { handlerOf, pointerOfText, type Outline, type OutlinedStep } from "./outline.ts";
-import type { Region } from "./step-catalog.ts";
+import { handlerOf, pointerOfText, type Outline, type OutlinedRegion, type OutlinedStep } from "./outline.ts";
 
 /** The flow outside all regions, or the inside of one. */
 interface Flow {
-  region: Region | null;
+  region: OutlinedRegion | null;
   owner: OutlinedStep | null;
   parent: Flow | null;
   members: Set<OutlinedStep>;
@@ -68,7 +67,7 @@ function followFlow(flow: Flow, arrivals: Arrival[], outline: Outline, flowOf: M
     open.push(...leaving);
     inner.push(...step.regions.map((region): Flow => ({ region, owner: step, parent: flow, members: new Set() })));
   }
-  issues.push(...unknownBorders(flow, outline), ...(hasEnd ? [] : missingJoin(flow, outline)));
+  issues.push(...unknownBorders(flow, outline), ...emptyBranch(flow), ...(hasEnd ? [] : missingJoin(flow, outline)));
   return inner;
 }
 
@@ -115,6 +114,13 @@ function missingJoin(flow: Flow, { byId }: Outline): Issue[] {
   return [{ code: "JOIN_MISSING", pointer: regionPointer(flow, end), message: `No path of ${nameOf(flow)} reaches "${end}".`, hint }];
 }
 
+function emptyBranch(flow: Flow): Issue[] {
+  const { start, end } = flow.region ?? {};
+  if (start === undefined || start !== end) return [];
+  const message = `"${start}" is where ${nameOf(flow)} begins and ends.`;
+  return [{ code: "EMPTY_BRANCH", pointer: regionPointer(flow, start), message, hint: "Leave the branch out, or give it a step." }];
+}
+
 function unknownBorders(flow: Flow, { byId }: Outline): Issue[] {
   const { start, end } = flow.region ?? {};
   return [start, end]
@@ -139,7 +145,7 @@ function regionPointer({ owner }: Flow, stepId: string): string {
 function writeConflicts({ definition, steps }: Outline, flowOf: ReadonlyMap<OutlinedStep, Flow>): Issue[] {
   const issues: Issue[] = [];
   const flows = new Set([...flowOf.values()].flatMap(withParents).filter(({ region }) => region !== null));
-  for (const owner of steps.filter(({ regions }) => regions.length > 1)) {
+  for (const owner of steps.filter(({ regions }) => regions.length > 1 || regions.some(({ copies }) => copies > 1))) {
     const writers = new Map<string, Flow>();
     for (const flow of flows) {
       if (flow.owner !== owner) continue;
@@ -148,7 +154,9 @@ function writeConflicts({ definition, steps }: Outline, flowOf: ReadonlyMap<Outl
           if ((definition.variables[name]?.reducer ?? "replace") !== "replace") continue;
           const other = writers.get(name);
           if (!other) writers.set(name, flow);
-          else if (other !== flow) issues.push(conflict(name, flow, other, pointerTo(pointer, "output", name)));
+          if ((other && other !== flow) || (flow.region?.copies ?? 1) > 1) {
+            issues.push(conflict(name, flow, other ?? flow, pointerTo(pointer, "output", name)));
+          }
         }
       }
     }
@@ -161,10 +169,11 @@ function withParents(flow: Flow): Flow[] {
 }
 
 function conflict(name: string, flow: Flow, other: Flow, pointer: string): Issue {
+  const writers = other === flow ? `several rounds of "${flow.owner?.step.id}" at once` : `${nameOf(other)} and by ${nameOf(flow)}`;
   return {
     code: "WRITE_CONFLICT",
     pointer,
-    message: `"${name}" is written by ${nameOf(other)} and by ${nameOf(flow)}, and the last one would win.`,
+    message: `"${name}" is written by ${writers}, and the last one would win.`,
     hint: "Give the variable a reducer such as append, merge or sum, or write two variables.",
   };
 }
