@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { loadavg } from "node:os";
 import path from "node:path";
 import { freePort } from "../test/e2e/support/child.ts";
 import { atOnce } from "./jobs/at-once.ts";

@@ -22,9 +22,11 @@ interface Line {
  */
 export async function killHalfWay(peer: Peer, options: PeerOptions, count: number): Promise<Figures> {
   writeFileSync(options.ledger, "");
-  const all = count * TASK_STEPS.work;
+  const allSteps = count * TASK_STEPS.work;
   const batch = "j5";
-  await using first = peer.start(options);
+  // These steps only wait: the limit of a worker must not be what is measured.
+  const wide = { ...options, concurrency: count };
+  await using first = peer.start(wide);
   await first.ready();
   const http = connect(first.baseUrl);
   let acked = 0;
@@ -33,7 +35,7 @@ export async function killHalfWay(peer: Peer, options: PeerOptions, count: numbe
     // A peer may be killed before it acknowledged everything.
     const starting = startAll(http, peer, "work", batch, count, 64, () => (acked += 1)).catch(() => {});
     const until = Date.now() + LONGEST_MS;
-    while (linesOf(options.ledger).length < all / 2 && Date.now() < until) await pause(2);
+    while (linesOf(options.ledger).length < allSteps / 2 && Date.now() < until) await pause(2);
     await first.kill();
     await starting;
   } finally {
@@ -42,7 +44,7 @@ export async function killHalfWay(peer: Peer, options: PeerOptions, count: numbe
   const killedAt = Date.now();
   const before = linesOf(options.ledger);
   const restartedAt = Date.now();
-  await using second = peer.start(options);
+  await using second = peer.start(wide);
   await second.ready();
   let lines = before;
   let changedAt = Date.now();

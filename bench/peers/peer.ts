@@ -10,6 +10,8 @@ export interface PeerOptions {
   folder: string;
   /** File the steps of `work` append to. */
   ledger: string;
+  /** Executions it may run at once, where it has such a setting; its own default unless told. */
+  concurrency?: number | undefined;
   /** A command it is started through. */
   through?: readonly string[] | undefined;
 }

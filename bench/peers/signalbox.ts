@@ -7,20 +7,20 @@ import { TASK_STEPS, WORK_MS, type Peer, type Task } from "./peer.ts";
 const PAGE = 200;
 
 /**
- * The service as it is started by anybody: a file on disk, every commit fsynced, nothing tuned but `SIGNALBOX_CONCURRENCY`, which
- * must not be the limit of steps that only wait. `pure` steps share a superstep and a commit; steps with effects have one each.
+ * The service as anybody starts it: a file on disk, every commit fsynced. `pure` steps share a superstep and a commit; steps with
+ * effects have one each.
  */
 export function signalbox(name: string, isPure: boolean): Peer {
   return {
     name,
-    start: ({ port, folder, ledger, through }) =>
+    start: ({ port, folder, ledger, concurrency, through }) =>
       startService({
         port,
         database: path.join(folder, "signalbox.db"),
         env: {
           SIGNALBOX_LOG: "silent",
           SIGNALBOX_STEPS: path.join(ROOT, "bench", "steps"),
-          SIGNALBOX_CONCURRENCY: "256",
+          ...(concurrency === undefined ? {} : { SIGNALBOX_CONCURRENCY: String(concurrency) }),
           BENCH_LEDGER: ledger,
         },
         through,
