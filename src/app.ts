@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { FastifyInstance } from "fastify";
-import { createLocalQueue } from "./adapters/local/queue.ts";
+import { openQueue } from "./adapters/open-queue.ts";
 import { openStore } from "./adapters/open.ts";
 import { createModels, type ModelsOptions } from "./ai/models.ts";
 import { createServer } from "./api/server.ts";
@@ -19,6 +19,7 @@ import { notFound } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
+import { createOutbound } from "./outbound/outbound.ts";
 import { loadStepTypes } from "./registry.ts";
 import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
@@ -68,7 +69,21 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   });
   const opened = await openStore(config.SIGNALBOX_STORE, { ownerId: workerId, clock });
   const store = observedStore(opened, { observers: telemetry.observers, clock });
-  const queue = createLocalQueue();
+  const queue = await openQueue(config.SIGNALBOX_QUEUE, {
+    prefix: config.SIGNALBOX_PUBSUB_PREFIX,
+    create: config.SIGNALBOX_PUBSUB_CREATE,
+    clock,
+    log,
+  }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  /** Ends what is open after a start that cannot go on, so that the process can end. */
+  async function giveUp(error: unknown): Promise<never> {
+    await queue.close();
+    await store.close();
+    throw error;
+  }
   const tokens = createTokenHub();
   const models = createModels({
     default: config.SIGNALBOX_MODEL,
@@ -81,6 +96,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const triggers = createTriggerManager({ store, executor, types: triggerTypes, clock, readSecret });
   const workflows = createWorkflowManager({ store, stepTypes, triggerTypes, writes: triggers.writes, clock });
 
+  const outbound = createOutbound({ allow: config.SIGNALBOX_EGRESS_ALLOW, readSecret, clock });
   const sessions = new Map<string, Session>();
   const saver = new SessionSaver(store.checkpointer, sessions);
   const hostOf = (threadId: string) => {
@@ -102,10 +118,11 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           leaseMs: config.SIGNALBOX_LEASE_MS,
           horizonMs: config.SIGNALBOX_SWEEP_MS * 2,
           compiled,
+          fetch: outbound.request,
           modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
           log,
         });
-  const stopConsuming = worker ? await queue.consume(worker.take) : undefined;
+  const stopConsuming = worker ? await queue.consume(worker.take, { freeSlots: () => worker.freeSlots }).catch(giveUp) : undefined;
   const sweeper = worker ? startSweeper({ store, worker, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log }) : undefined;
   const scheduler = worker
     ? startScheduler({ store, executor, types: triggerTypes, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log })
@@ -135,6 +152,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     // Live clients are told to go on elsewhere, while steps here still reach their checkpoint.
     await Promise.all([closeServer(), scheduler?.stop(), worker?.drain(config.SIGNALBOX_DRAIN_MS)]);
     await queue.close();
+    await outbound[Symbol.asyncDispose]();
     await telemetry.close();
     await store.close();
   }

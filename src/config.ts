@@ -22,6 +22,14 @@ const Environment = z.object({
     .regex(/^(local|pubsub:.+)$/, "must be local or pubsub:<project>")
     .default("local")
     .describe("How work hints travel: `local` or `pubsub:<project>`"),
+  SIGNALBOX_PUBSUB_PREFIX: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{2,99}$/, "must be 3 to 100 lowercase letters, digits and hyphens")
+    .default("signalbox")
+    .describe("First part of the names of Pub/Sub topics and subscriptions: `<prefix>-work`, `<prefix>-events`"),
+  SIGNALBOX_PUBSUB_CREATE: Flag.default(false).describe(
+    "true: create Pub/Sub topics and subscriptions that are missing, as is always done on the emulator; else a missing one ends the start",
+  ),
   SIGNALBOX_ROLE: z.enum(["all", "api", "worker"]).default("all").describe("What this process does"),
   SIGNALBOX_AUTH: z
     .enum(["none", "api-key", "jwt", "api-key,jwt"])
@@ -39,6 +47,9 @@ const Environment = z.object({
     .describe("What `model: default` means, as `provider:model`; the keyless `scripted:offline` unless told"),
   OPENAI_API_KEY: z.string().min(1).optional().describe("Key of `openai:` models"),
   OPENAI_BASE_URL: z.url().optional().describe("Another endpoint that speaks OpenAI's protocol (Ollama, vLLM, a gateway)"),
+  SIGNALBOX_EGRESS_ALLOW: EgressList.default([]).describe(
+    "Where requests of steps may go beside public addresses on the ports 80, 443, 8080 and 8443: ranges, addresses and host names, each with or without a port, separated by commas",
+  ),
   SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts` and `*.trigger.ts` (or `.js`) files"),
   SIGNALBOX_SECRETS: z
     .string()
@@ -62,7 +73,11 @@ const Environment = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe("Where traces are sent, OTLP over HTTP; nothing is traced unless set"),
   OTEL_SERVICE_NAME: z.string().min(1).default("signalbox").describe("Name of the service in traces"),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe("Share of executions that are traced, 0 to 1"),
-  GOOGLE_CLOUD_PROJECT: z.string().min(1).optional().describe("Project of the traces that log lines link to; that of a `firestore:` store unless told"),
+  GOOGLE_CLOUD_PROJECT: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Project of the traces that log lines link to; that of a `firestore:` store unless told"),
 });
 
 export type Config = Readonly<z.infer<typeof Environment>>;

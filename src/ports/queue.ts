@@ -11,7 +11,12 @@ export interface WorkHint {
 /** Hints to work, between the API and the workers. */
 export interface Queue {
   enqueue(hint: WorkHint): Promise<void>;
-  /** Hands hints to `take` until the returned function is called. `take` never rejects. */
-  consume(take: (hint: WorkHint) => void): Promise<() => Promise<void>>;
+  /** Hands hints to `take` until the returned function is called. `take` never throws. */
+  consume(take: (hint: WorkHint) => void, options?: ConsumeOptions): Promise<() => Promise<void>>;
   close(): Promise<void>;
+}
+
+export interface ConsumeOptions {
+  /** How much the consumer can begin now. Where it is nothing, a queue that several processes share offers the hint to another one. */
+  freeSlots?: (() => number) | undefined;
 }

@@ -1,0 +1,125 @@
+import type { Message } from "@google-cloud/pubsub";
+import { z } from "zod";
+import { SignalboxError } from "../../errors.ts";
+import type { Queue, WorkHint } from "../../ports/queue.ts";
+import type { QueueOptions } from "../open-queue.ts";
+import { ensureChannel, type ChannelOptions } from "./channel.ts";
+import { createPubSubClient, within } from "./client.ts";
+import { createHintPublisher } from "./hint-publisher.ts";
+import { pull } from "./pull.ts";
+
+/** Hints a process holds while all its slots are taken. */
+const MAX_HELD = 64;
+/** After this time a held hint goes back, for a process with a free slot, milliseconds. */
+const HOLD_MS = 1_000;
+/** How often a process that holds hints looks for a free slot, milliseconds. */
+const LOOK_MS = 20;
+/** How long closing waits for the client's connections, milliseconds. */
+const CLOSE_MS = 2_000;
+
+const Hint = z.object({ tenant: z.string().min(1), executionId: z.string().min(1) });
+
+/**
+ * Hints through the topic and subscription `<prefix>-work`. Each goes to one of the processes that consume, to one with a free slot,
+ * and is acknowledged as it is handed over: the store is the truth, and whoever loses a hint only delays its execution until the
+ * sweeper comes. So nothing here fails a start of an execution, and Pub/Sub may be away when the service starts.
+ *
+ * NOT_FOUND where the topic is missing and may not be created.
+ */
+export async function openPubSubQueue({ project, prefix, create, clock, log }: QueueOptions & { project: string }): Promise<Queue> {
+  const client = createPubSubClient(project);
+  const name = `${prefix}-work`;
+  const channel: ChannelOptions = {
+    client,
+    name,
+    clock,
+    create,
+    // An older hint tells nothing new: ten minutes (the least there is) after it the sweeper has long been there.
+    settings: { ackDeadlineSeconds: 10, messageRetentionDuration: 600, expirationPolicy: {} },
+  };
+  const publisher = createHintPublisher({ topic: client.topic(name), clock, log });
+  const stops: (() => Promise<void>)[] = [];
+  let closing: Promise<void> | undefined;
+  let wasAway = false;
+
+  async function ensure(ends: "topic" | "both"): Promise<void> {
+    try {
+      await ensureChannel(channel, ends);
+    } catch (error) {
+      if (!(error instanceof SignalboxError) || error.code !== "UNAVAILABLE") throw error;
+      wasAway = true;
+      log("Pub/Sub is away; work is found through the store meanwhile", { topic: name, reason: error.message });
+    }
+  }
+
+  async function closeAll(): Promise<void> {
+    await Promise.all(stops.map((stop) => stop()));
+    await publisher.flush();
+    await within(client.close(), clock, CLOSE_MS).catch(() => {}); // a connection that cannot be closed ends with the process
+  }
+
+  try {
+    await ensure("topic");
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return {
+    async enqueue(hint) {
+      if (!closing) publisher.publish(hint);
+    },
+
+    async consume(take, { freeSlots = () => Infinity } = {}) {
+      // Its absence is known already, and the pull looks again by itself: no second wait for the same deadline.
+      if (!wasAway) await ensure("both");
+      let held: { message: Message; since: number }[] = [];
+      let cancelLook: (() => void) | undefined;
+
+      function handOver(): void {
+        cancelLook?.();
+        cancelLook = undefined;
+        const now = clock.now();
+        while (held.length > 0 && freeSlots() > 0) {
+          const [next] = held.splice(0, 1);
+          next?.message.ack();
+          const hint = next && hintOf(next.message);
+          if (hint) take(hint);
+        }
+        for (const { message, since } of held) if (now - since >= HOLD_MS) message.nack();
+        held = held.filter(({ since }) => now - since < HOLD_MS);
+        if (held.length > 0) cancelLook = clock.after(LOOK_MS, handOver);
+      }
+
+      const stopPull = pull({
+        client,
+        subscription: name,
+        clock,
+        log,
+        maxMessages: MAX_HELD,
+        ensure: async () => await ensure("both"),
+        onMessage(message) {
+          held.push({ message, since: clock.now() });
+          handOver();
+        },
+      });
+      async function stop(): Promise<void> {
+        cancelLook?.();
+        held = [];
+        await stopPull();
+      }
+      stops.push(stop);
+      return stop;
+    },
+
+    close: () => (closing ??= closeAll()),
+  };
+}
+
+/** Undefined for what is no hint: somebody else wrote to the topic, and nothing is lost with it. */
+function hintOf({ data }: Message): WorkHint | undefined {
+  try {
+    return Hint.safeParse(JSON.parse(data.toString("utf8"))).data;
+  } catch {
+    return undefined;
+  }
+}
