@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { createApp, type App } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
@@ -29,6 +29,22 @@ test.skipIf(!hasCurl()).each(callsOf("docs/api.md").filter((text) => !text.inclu
     expect(await run(app, script)).not.toContain('"errors"');
   },
 );
+
+test.skipIf(!hasCurl())("the calls of docs/triggers.md and docs/events.md do what the pages say", { timeout: LONGEST_MS }, async () => {
+  vi.stubEnv("SIGNALBOX_SECRET_SHOP", "for-this-test");
+  await using app = await startedApp();
+  for (const { language, text } of blocksOf("docs/triggers.md")) {
+    if (language === "json") await app.workflows.create(LOCAL_PRINCIPAL, WorkflowInput.parse(JSON.parse(text)));
+  }
+  const [looking = "", webhook = ""] = callsOf("docs/triggers.md");
+  expect(await run(app, looking)).toMatch(/"nextFires":\["20.*"status":"SKIPPED"/s);
+  const sentTwice = `${webhook}\n${webhook.slice(webhook.indexOf("curl"))}`;
+  expect(await run(app, sentTwice)).toMatch(/"status":"STARTED".*"status":"DUPLICATE"/s);
+  expect(await run(app, callsOf("docs/events.md").join("\n"))).toMatch(
+    /"status":"STARTED".*"status":"DUPLICATE".*trigger:ship-order\/paid/s,
+  );
+  vi.unstubAllEnvs();
+});
 
 /** The blocks of a page that call the service. */
 function callsOf(page: string): string[] {

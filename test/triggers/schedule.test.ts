@@ -203,3 +203,53 @@ test("a cursor whose workflow was never written is removed in the end", async ()
   await pass(clock, 1, scheduler);
   expect((await process.store.schedules.get("default", "gone", "t")).cursor).toBeUndefined();
 });
+
+test("what nobody looked at while a schedule was off is not made up for either", async () => {
+  const { clock, process } = await scheduled({ misfire: "all" });
+  await process.workflows.update(ACTOR, "w", body([daily({ misfire: "all" }, { enabled: false })]));
+  clock.advance(10 * MINUTE);
+  await process.workflows.update(ACTOR, "w", body([daily({ misfire: "all" })]));
+  await pass(clock, 1, process.schedule());
+  expect(await ticksOf(process)).toEqual(["00:11"]);
+});
+
+test("another cron expression begins when it is written, also where the one before was due much later", async () => {
+  const { clock, process } = await scheduled({ misfire: "all", cron: "0 * * * *" });
+  const scheduler = process.schedule();
+  await pass(clock, 30, scheduler);
+  await process.workflows.update(ACTOR, "w", body([daily({ misfire: "all", cron: "*/5 * * * *" })]));
+  await pass(clock, 6, scheduler);
+  expect(await ticksOf(process)).toEqual(["00:35"]);
+});
+
+test("a process that saw an old cursor starts nothing by it", async () => {
+  const { clock, process } = await scheduled({ overlap: "skip" });
+  const { store } = process;
+  const old = await store.schedules.due(START, 10);
+  await pass(clock, 2, process.schedule());
+  expect(await ticksOf(process)).toEqual(["00:01"]);
+  const due = async () => ({ ...old, now: clock.now() });
+  const late = await aProcess({ clock, store: { ...store, schedules: { ...store.schedules, due } } });
+  clock.advance(MINUTE / 2);
+  await settle(late.schedule());
+  expect(await ticksOf(process)).toEqual(["00:01"]);
+});
+
+test("a schedule whose workflow cannot be read is left alone for five seconds", async () => {
+  const { clock, process } = await scheduled();
+  const { store } = process;
+  let reads = 0;
+  const get = async () => {
+    reads += 1;
+    throw new Error("not now");
+  };
+  const blind = await aProcess({ clock, store: { ...store, workflows: { ...store.workflows, get } } });
+  const scheduler = blind.schedule();
+  for (let second = 0; second < 5; second++) {
+    await settle(scheduler);
+    clock.advance(1_000);
+  }
+  expect(reads).toBe(1);
+  await settle(scheduler);
+  expect(reads).toBe(2);
+});
