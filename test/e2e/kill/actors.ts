@@ -28,14 +28,13 @@ export interface Happenings {
 
 interface ActorOptions {
   client: Client;
-  baseUrl: string;
   dice: Dice;
   signal: AbortSignal;
   on: EventEmitter<Happenings>;
 }
 
 /** Starts one execution with an idempotency key, until it is accepted, and then once more; watches it; cancels or pauses it. */
-export async function start(run: Run, { client, baseUrl, dice, signal, on }: ActorOptions): Promise<Started> {
+export async function start(run: Run, { client, dice, signal, on }: ActorOptions): Promise<Started> {
   const request = [
     "POST",
     `/api/v1/workflows/${run.workflowId}/execute`,
@@ -46,7 +45,11 @@ export async function start(run: Run, { client, baseUrl, dice, signal, on }: Act
   if (first.status !== 202) throw new Error(`${run.run} was refused with ${first.status}: ${JSON.stringify(first.body)}`);
   on.emit("accepted");
   const id = String(first.body["id"]);
-  const { seen, done } = watch(`${baseUrl}/api/v1/executions/${id}/events`, signal, (event) => on.emit("event", event));
+  const { seen, done } = watch(
+    () => `${client.baseUrl()}/api/v1/executions/${id}/events`,
+    signal,
+    (event) => on.emit("event", event),
+  );
   const started: Started = { run, id, ids: new Set([id]), tries: first.tries, watched: seen, watching: done, confirmed: [] };
   const again = await client.insist(...request);
   started.ids.add(String(again.body["id"]));

@@ -148,11 +148,15 @@ export const CHECKS: Record<string, Check> = {
     }),
 };
 
-/** Everything that was broken. */
-export function violationsOf(all: readonly Evidence[], facts: Facts): Violation[] {
+/** Everything that was broken of what `checks` promise. */
+export function violationsOf<F>(
+  all: readonly Evidence[],
+  facts: F,
+  checks: Record<string, (evidence: Evidence, facts: F) => string[]>,
+): Violation[] {
   return all.flatMap((evidence) => {
     const run = `${evidence.started.run.run} (${evidence.started.run.kind})`;
-    return Object.entries(CHECKS).flatMap(([check, look]) => look(evidence, facts).map((what) => ({ check, run, what })));
+    return Object.entries(checks).flatMap(([check, look]) => look(evidence, facts).map((what) => ({ check, run, what })));
   });
 }
 

@@ -12,6 +12,8 @@ export interface Answer {
 
 /** A client that takes a dead service for a reason to ask again. */
 export interface Client {
+  /** Where the next request should go. */
+  baseUrl(): string;
   /** One try. Rejects when the service is gone, before or while it answers. */
   once(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** Until there is an answer below 500; `tries` counts those that had none. */
@@ -20,10 +22,10 @@ export interface Client {
   all(path: string): Promise<JsonObject[]>;
 }
 
-/** Requests end with `signal`, which is the end of the trial. */
-export function createClient(baseUrl: string, signal: AbortSignal): Client {
+/** Requests end with `signal`, which is the end of the trial; each asks `baseUrl` anew where to go. */
+export function createClient(baseUrl: () => string, signal: AbortSignal): Client {
   async function once(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-    const response = await fetch(`${baseUrl}${path}`, {
+    const response = await fetch(`${baseUrl()}${path}`, {
       method,
       headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -42,6 +44,7 @@ export function createClient(baseUrl: string, signal: AbortSignal): Client {
   }
 
   return {
+    baseUrl,
     once,
     insist,
     async all(path) {

@@ -22,10 +22,14 @@ export interface Evidence {
 }
 
 /** Asks every surface for everything about one execution. */
-export async function collect(started: Started, client: Client, baseUrl: string): Promise<Evidence> {
+export async function collect(started: Started, client: Client): Promise<Evidence> {
   const { id } = started;
   const { body: execution } = await client.insist("GET", `/api/v1/executions/${id}`);
-  const { seen, done } = watch(`${baseUrl}/api/v1/executions/${id}/events`, AbortSignal.timeout(REPLAY_MS), () => {});
+  const { seen, done } = watch(
+    () => `${client.baseUrl()}/api/v1/executions/${id}/events`,
+    AbortSignal.timeout(REPLAY_MS),
+    () => {},
+  );
   await done;
   return {
     started,

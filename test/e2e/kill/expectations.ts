@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "../../../src/definition/json.ts";
 import type { Evidence } from "./evidence.ts";
-import { answerTo, LINE_STEPS, type Kind, type Run } from "./workflows.ts";
+import { answerTo, CALL_STEPS, LINE_STEPS, type Kind, type Run } from "./workflows.ts";
 
 /** How an execution must have ended: computed here, from what the harness said and the model answered. */
 export interface Expectation {
@@ -41,7 +41,14 @@ const EXPECTED: Record<Kind, (run: Run, evidence: Evidence) => Expectation> = {
   "back-off": ({ run }) => ({ status: "COMPLETED", output: { text: `${answerTo(`${run}/p1/1`)}${answerTo(`${run}/p2/1`)}` } }),
   cancelled: () => ({ status: "CANCELLED", errorCode: "CANCELLED" }),
   failing: () => ({ status: "FAILED", errorCode: "MODEL_FAILED" }),
+  calls: (run) => ({ status: "COMPLETED", output: { text: effectsOf(run).map(answerTo).join("") } }),
 };
+
+/** The calls a run makes outside, in order. */
+export function effectsOf({ kind, run, rounds }: Run): string[] {
+  if (kind !== "calls") return [];
+  return Array.from({ length: rounds }, (_, index) => CALL_STEPS.map((id) => `${run}/${id}/${index + 1}`)).flat();
+}
 
 function byText(left: Json | undefined, right: Json | undefined): number {
   return String(left) < String(right) ? -1 : 1;

@@ -12,8 +12,12 @@ export interface Watched {
   isOver: boolean;
 }
 
-/** Watches until the stream says that the execution is over, or the trial ends. */
-export function watch(url: string, signal: AbortSignal, onEvent: (event: ExecutionEvent) => void): { seen: Watched; done: Promise<void> } {
+/** Watches until the stream says that the execution is over, or the trial ends; `url` is asked for each connection. */
+export function watch(
+  url: () => string,
+  signal: AbortSignal,
+  onEvent: (event: ExecutionEvent) => void,
+): { seen: Watched; done: Promise<void> } {
   const seen: Watched = { events: [], jumps: [], connections: 0, isOver: false };
 
   function take(event: ExecutionEvent): void {
@@ -25,7 +29,7 @@ export function watch(url: string, signal: AbortSignal, onEvent: (event: Executi
 
   async function connect(): Promise<void> {
     const last = seen.events.at(-1)?.seq;
-    const response = await fetch(url, {
+    const response = await fetch(url(), {
       headers: { accept: "text/event-stream", ...(last === undefined ? {} : { "last-event-id": String(last) }) },
       signal,
     });

@@ -7,8 +7,8 @@ import type { Violation } from "./checks.ts";
 const { tenant: TENANT } = LOCAL_PRINCIPAL;
 
 /** What a service that was stopped left behind in its store: no lease, no work, no mail, no open question. */
-export async function leftovers(database: string, all: readonly Started[]): Promise<Violation[]> {
-  const store = await openStore(`sqlite:${database}`, { ownerId: "kill-test", clock: systemClock });
+export async function leftovers(spec: string, all: readonly Started[]): Promise<Violation[]> {
+  const store = await openStore(spec, { ownerId: "kill-test", clock: systemClock });
   try {
     const violations: Violation[] = [];
     const find = (run: string, what: string) => violations.push({ check: "nothing is left behind", run, what });

@@ -2,7 +2,7 @@ import type { Dice } from "./random.ts";
 import type { Kind, Run } from "./workflows.ts";
 
 /** What runs, in these shares: mostly work whose interruption shows. */
-const MIX: readonly Kind[] = [
+export const KILL_MIX: readonly Kind[] = [
   "prompts",
   "decisions",
   "approvals",
@@ -26,13 +26,16 @@ const LEAST_ROUNDS = 3;
 const OWN_WORKFLOW: readonly Kind[] = ["back-off", "failing"];
 
 /** The executions of a trial, and after how many kills each is started. */
-export function planRuns(dice: Dice, executions: number, kills: number): Run[] {
-  const kinds = dice.shuffled(Array.from({ length: executions }, (_, index) => MIX[index % MIX.length] ?? "line"));
+export function planRuns(dice: Dice, executions: number, kills: number, mix = KILL_MIX, rounds = roundsFor(kills)): Run[] {
+  const kinds = dice.shuffled(Array.from({ length: executions }, (_, index) => mix[index % mix.length] ?? "line"));
   return kinds.map((kind, index) => {
     const run = `run-${String(index + 1).padStart(3, "0")}`;
     const workflowId = OWN_WORKFLOW.includes(kind) ? `${kind}-${run}` : kind;
-    const rounds = Math.max(LEAST_ROUNDS, Math.round(kills * ROUNDS_PER_KILL));
     const share = Math.max(0, index / executions - FIRST_SHARE) / (1 - FIRST_SHARE);
     return { index, run, kind, workflowId, rounds, afterKills: Math.floor(share * kills * STARTING_SHARE) };
   });
+}
+
+function roundsFor(kills: number): number {
+  return Math.max(LEAST_ROUNDS, Math.round(kills * ROUNDS_PER_KILL));
 }

@@ -7,7 +7,7 @@ import { freePort, type Child } from "../support/child.ts";
 import { startService } from "../support/service.ts";
 import { start, type Happenings, type Started } from "./actors.ts";
 import { answerApprovals, type Said } from "./approver.ts";
-import { violationsOf, type Violation } from "./checks.ts";
+import { CHECKS, violationsOf, type Violation } from "./checks.ts";
 import { createClient } from "./client.ts";
 import { collect, type Evidence } from "./evidence.ts";
 import { startLedger, type Call } from "./ledger.ts";
@@ -68,7 +68,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     await using first = startService(service);
     await first.ready();
     const bootMs = Date.now() - first.startedAt;
-    const client = createClient(first.baseUrl, over.signal);
+    const client = createClient(() => first.baseUrl, over.signal);
     await saveWorkflows(client, runs);
     await first.stop();
 
@@ -76,7 +76,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     const started: Started[] = [];
     const violations: Violation[] = [];
     const starting = launcher(runs, async (run) => {
-      started.push(await start(run, { client, baseUrl: first.baseUrl, dice, signal: over.signal, on }));
+      started.push(await start(run, { client, dice, signal: over.signal, on }));
     });
     const saying = answerApprovals(client, dice, on, over.signal);
     starting.upTo(0);
@@ -106,15 +106,15 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     ]);
     const drainMs = Date.now() - healedAt;
     const evidence: Evidence[] = [];
-    for (const one of started) evidence.push(await collect(one, client, first.baseUrl));
+    for (const one of started) evidence.push(await collect(one, client));
     over.abort();
     const said = await saying;
     await haunted.service.stop();
     const missing = runs.filter(({ run }) => !started.some((other) => other.run.run === run));
     violations.push(...missing.map(({ run }) => ({ check: "every start is accepted", run, what: "was never accepted" })));
     violations.push(
-      ...violationsOf(evidence, { calls: ledger.calls, kills: haunted.kills, said }),
-      ...(await leftovers(database, started)),
+      ...violationsOf(evidence, { calls: ledger.calls, kills: haunted.kills, said }, CHECKS),
+      ...(await leftovers(`sqlite:${database}`, started)),
     );
     return {
       options,
@@ -153,7 +153,8 @@ function slowDisk(ms: number | undefined): string[] {
   ];
 }
 
-async function saveWorkflows(client: ReturnType<typeof createClient>, runs: readonly Run[]): Promise<void> {
+/** Creates each workflow the runs are of. */
+export async function saveWorkflows(client: ReturnType<typeof createClient>, runs: readonly Run[]): Promise<void> {
   const byId = new Map(runs.map((run) => [run.workflowId, run]));
   for (const run of byId.values()) {
     const { status, body } = await client.insist("POST", "/api/v1/workflows", definitionOf(run));

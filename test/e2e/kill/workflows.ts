@@ -2,10 +2,23 @@ import { createHash } from "node:crypto";
 import type { JsonObject } from "../../../src/definition/json.ts";
 
 /** What a workflow of the mix is there to show. */
-export const KINDS = ["line", "prompts", "decisions", "delays", "approvals", "back-off", "paused", "cancelled", "failing"] as const;
+export const KINDS = [
+  "line",
+  "prompts",
+  "decisions",
+  "delays",
+  "approvals",
+  "back-off",
+  "paused",
+  "cancelled",
+  "failing",
+  "calls",
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 export const LINE_STEPS = 8;
+/** Steps of a round that call outside. */
+export const CALL_STEPS = ["e1", "e2"] as const;
 export const PATHS = ["alpha", "beta", "gamma"] as const;
 
 /** One execution the harness will start. `run` is its name in prompts, and so in the ledger of model calls. */
@@ -94,6 +107,20 @@ const DEFINITIONS: Record<Kind, (run: Run) => JsonObject> = {
   }),
   cancelled: () => ({ steps: chain([set("first", "n", "${ 1 }"), delay("forever", "2h")]), variables: { n: { type: "number" } } }),
   failing: ({ run }) => ({ steps: chain([prompt("p1", `openai:broken-${run}`, "1")]) }),
+  calls: ({ rounds }) => ({
+    variables: { text: { type: "string", default: "" }, round: { type: "number", default: 0 } },
+    output: { text: "${ vars.text }" },
+    steps: loop(
+      rounds,
+      CALL_STEPS.map((id) => ({
+        id,
+        type: "effect",
+        config: { key: `\${ input.run }/${id}/\${ vars.round }` },
+        retry: { maxAttempts: 50, delay: "80ms", multiplier: 2, maxDelay: "400ms" },
+        output: { text: "${ vars.text + output.answer }" },
+      })),
+    ),
+  }),
 };
 
 function prompts(rounds: number): JsonObject {

@@ -1,0 +1,69 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import type { Dice } from "../kill/random.ts";
+import { answerTo } from "../kill/workflows.ts";
+import { pause } from "../support/child.ts";
+
+/** One call as it arrived, applied or not. */
+export interface Arrival {
+  /** What is to be done: run, step and visit. */
+  effect: string;
+  /** The Idempotency-Key of the caller. */
+  key: string;
+  /** What the receiver did to it. */
+  fate: "applied" | "repeat" | "failed before" | "failed after" | "unanswered";
+}
+
+export interface Receiver extends AsyncDisposable {
+  url: string;
+  arrivals: Arrival[];
+  /** Each effect that was applied, with every key it was applied under: more than one means it happened twice. */
+  applied: Map<string, Set<string>>;
+}
+
+/** Calls of a hundred that fail before, fail after, and are applied but never answered. */
+const FAILS_BEFORE = 3;
+const FAILS_AFTER = 2;
+const NO_ANSWER = 1;
+
+/** An outside system that applies a key once, and is no more reliable than others. */
+export async function startReceiver(dice: Dice): Promise<Receiver> {
+  const arrivals: Arrival[] = [];
+  const applied: Receiver["applied"] = new Map();
+  const keys = new Set<string>();
+  const server = createServer(async (request, response) => {
+    const body = await text(request).catch(() => undefined);
+    if (body === undefined) return;
+    const { key: effect } = JSON.parse(body) as { key: string }; // what the step sends
+    const key = String(request.headers["idempotency-key"]);
+    const luck = dice.between(1, 100);
+    await pause(dice.between(5, 80));
+    if (luck <= FAILS_BEFORE) {
+      arrivals.push({ effect, key, fate: "failed before" });
+      return void response.writeHead(500).end();
+    }
+    const isRepeat = keys.has(key);
+    keys.add(key);
+    const under = applied.get(effect) ?? new Set();
+    applied.set(effect, under.add(key));
+    const isFailed = luck <= FAILS_BEFORE + FAILS_AFTER;
+    const isSilent = !isFailed && luck <= FAILS_BEFORE + FAILS_AFTER + NO_ANSWER;
+    arrivals.push({ effect, key, fate: isFailed ? "failed after" : isSilent ? "unanswered" : isRepeat ? "repeat" : "applied" });
+    if (isFailed) return void response.writeHead(500).end();
+    if (!isSilent) response.end(answerTo(effect));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, // a listening TCP server has one
+    arrivals,
+    applied,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

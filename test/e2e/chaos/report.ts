@@ -1,0 +1,68 @@
+import { LOSSES } from "./checks.ts";
+import { TROUBLES, type Trouble } from "./nemesis.ts";
+import type { ChaosTrial } from "./trial.ts";
+
+const SHOWN = 25;
+
+/** The figures of a trial as a Markdown table, and what was broken. */
+export function chaosReport({ options, losses, evidence, troubles, calls, arrivals, drainMs, tookMs }: ChaosTrial): string {
+  const takeovers = takeoversOf(evidence, troubles);
+  const spread = takeovers.flatMap(({ ms }) => ms ?? []).toSorted((left, right) => left - right);
+  const at = (share: number) => seconds(spread[Math.min(spread.length - 1, Math.floor(spread.length * share))]);
+  const effects = new Set(arrivals.map(({ effect }) => effect)).size;
+  const repeats = rawRepeats(arrivals);
+  const sum = (of: (one: (typeof evidence)[number]) => number) => evidence.reduce((total, one) => total + of(one), 0);
+  const rows: [string, string | number][] = [
+    ["seed", `${options.seed}${options.isFenced === false ? ", guard of the writes OFF (control arm)" : ""}`],
+    ["executions accepted", `${evidence.length} of ${options.executions}, in ${sum(({ started }) => started.tries)} tries`],
+    [
+      "troubles",
+      `${troubles.length}: ${TROUBLES.map((kind) => `${troubles.filter((one) => one.kind === kind).length} ${kind}`).join(", ")}`,
+    ],
+    ["steps completed", sum(({ events }) => events.filter(({ type }) => type === "step.completed").length)],
+    ...LOSSES.map((loss): [string, number] => [loss, losses.filter((one) => one.loss === loss).length]),
+    ["outside effects, calls for them", `${effects}, ${arrivals.length}`],
+    [
+      "raw repeats (calls after one that was answered or applied), rate",
+      `${repeats}, ${effects === 0 ? "-" : (repeats / effects).toFixed(3)}`,
+    ],
+    ["model calls", calls.length],
+    ["takeovers of executions of troubled processes; p50, p95, max, s", `${spread.length}; ${at(0.5)}, ${at(0.95)}, ${at(1)}`],
+    ["takeovers from processes nothing was done to", takeovers.filter(({ ms }) => ms === undefined).length],
+    ["all over after the last trouble, s", seconds(drainMs)],
+    ["the trial took, s", seconds(tookMs)],
+  ];
+  const details = losses.slice(0, SHOWN).map(({ loss, check, run, what }) => `- ${loss}: ${check}: ${run}: ${what.slice(0, 400)}`);
+  return [
+    "| | |\n|---|---|",
+    ...rows.map(([name, value]) => `| ${name} | ${value} |`),
+    ...(details.length > 0 ? ["", ...details] : []),
+    ...(losses.length > SHOWN ? [`- and ${losses.length - SHOWN} more`] : []),
+  ].join("\n");
+}
+
+/** From the last trouble of the process that had an execution until another one claimed it. */
+function takeoversOf(evidence: ChaosTrial["evidence"], troubles: readonly Trouble[]): { ms: number | undefined }[] {
+  return evidence.flatMap(({ events }) =>
+    events.flatMap(({ type, at, data }) => {
+      if (type !== "execution.claimed" || typeof data["takenFrom"] !== "string") return [];
+      // Owners are named `host-pid-random`.
+      const pid = Number(data["takenFrom"].split("-").at(-2));
+      const time = Date.parse(at);
+      const cause = troubles.filter((trouble) => trouble.pid === pid && trouble.at <= time).at(-1);
+      return [{ ms: cause && time - cause.at }];
+    }),
+  );
+}
+
+/** Calls for an effect beyond the first, without those the receiver itself asked for by failing. */
+function rawRepeats(arrivals: ChaosTrial["arrivals"]): number {
+  return [...Map.groupBy(arrivals, ({ effect }) => effect).values()].reduce(
+    (total, list) => total + list.slice(0, -1).filter(({ fate }) => fate === "applied" || fate === "repeat").length,
+    0,
+  );
+}
+
+function seconds(ms: number | undefined): string {
+  return ms === undefined ? "-" : (ms / 1_000).toFixed(1);
+}

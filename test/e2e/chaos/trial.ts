@@ -1,0 +1,157 @@
+import { EventEmitter } from "node:events";
+import { randomUUID } from "node:crypto";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { start, type Happenings, type Started } from "../kill/actors.ts";
+import { answerApprovals } from "../kill/approver.ts";
+import { createClient } from "../kill/client.ts";
+import { collect, type Evidence } from "../kill/evidence.ts";
+import { startLedger, type Call } from "../kill/ledger.ts";
+import { leftovers } from "../kill/leftovers.ts";
+import { planRuns } from "../kill/plan.ts";
+import { createDice } from "../kill/random.ts";
+import { saveWorkflows } from "../kill/trial.ts";
+import type { Kind } from "../kill/workflows.ts";
+import { ROOT } from "../support/child.ts";
+import { lossesOf, type LossFound } from "./checks.ts";
+import { torment, type Trouble } from "./nemesis.ts";
+import { startPods } from "./pods.ts";
+import { startReceiver, type Arrival } from "./receiver.ts";
+
+/** What runs: half of it calls outside, so that a repeat shows. */
+const MIX: readonly Kind[] = [
+  "calls",
+  "decisions",
+  "calls",
+  "approvals",
+  "delays",
+  "calls",
+  "line",
+  "prompts",
+  "calls",
+  "paused",
+  "decisions",
+  "cancelled",
+];
+const ROUNDS = 3;
+const PODS = 3;
+const LEASE_MS = 3_000;
+const SWEEP_MS = 500;
+/** Longest time from the healing of everything to the end of the last execution. */
+const DRAIN_MS = 90_000;
+/** Executions that are asked for their evidence at once. */
+const ASKED_AT_ONCE = 8;
+
+export interface ChaosOptions {
+  seed: number;
+  executions: number;
+  /** How long the trouble lasts. */
+  troubleMs: number;
+  /** `host:port` of the emulator. */
+  firestore: string;
+  /** False is the control arm: writes are not guarded, and this must show. */
+  isFenced?: boolean;
+  onProgress?: ((text: string) => void) | undefined;
+}
+
+export interface ChaosTrial {
+  options: ChaosOptions;
+  losses: LossFound[];
+  evidence: Evidence[];
+  troubles: Trouble[];
+  calls: readonly Call[];
+  arrivals: readonly Arrival[];
+  /** From the end of the trouble until everything had ended. */
+  drainMs: number;
+  tookMs: number;
+}
+
+/**
+ * Runs executions on three processes and one Firestore while processes are killed, stopped and ended and their networks fail; then
+ * heals everything, lets it come to rest, and compares what the service says with what the outside saw.
+ */
+export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
+  const { seed, executions, troubleMs, firestore, isFenced = true } = options;
+  const startedAt = Date.now();
+  const dice = createDice(seed);
+  // A hundred parts of the time instead of kills.
+  const runs = planRuns(dice, executions, 100, MIX, ROUNDS);
+  const project = `demo-${randomUUID()}`;
+  const over = new AbortController();
+  await using ledger = await startLedger(createDice(seed + 1));
+  await using receiver = await startReceiver(createDice(seed + 2));
+  await using service = await startPods({
+    count: PODS,
+    firestore,
+    project,
+    isFenced,
+    env: {
+      OPENAI_BASE_URL: ledger.baseUrl,
+      CHAOS_RECEIVER: receiver.url,
+      SIGNALBOX_STEPS: path.join(ROOT, "test", "e2e", "chaos", "steps"),
+      SIGNALBOX_LEASE_MS: String(LEASE_MS),
+      SIGNALBOX_SWEEP_MS: String(SWEEP_MS),
+      SIGNALBOX_DRAIN_MS: "1000",
+    },
+  });
+  try {
+    const client = createClient(service.next, over.signal);
+    await saveWorkflows(client, runs);
+    const on = new EventEmitter<Happenings>();
+    const losses: LossFound[] = [];
+    const started: Started[] = [];
+    const saying = answerApprovals(client, dice, on, over.signal);
+    const until = Date.now() + troubleMs;
+    const starting = Promise.all(
+      runs.map(async (run) => {
+        await pause((run.afterKills / 100) * troubleMs + (run.index % 20) * 50, undefined, { signal: over.signal });
+        started.push(await start(run, { client, dice, signal: over.signal, on }));
+      }),
+    );
+    starting.catch(() => {}); // a start that never came through is told below
+    const tell = setInterval(() => {
+      const ended = started.filter(({ watched }) => watched.isOver).length;
+      options.onProgress?.(`${started.length} of ${executions} executions accepted, ${ended} over`);
+    }, 2_000);
+    const troubles = await torment({
+      pods: service.pods,
+      diceOf: (pod) => createDice(seed * 1_000 + service.pods.indexOf(pod)),
+      until,
+      leaseMs: LEASE_MS,
+      onDeath: (what) => losses.push({ check: "the service does not end by itself", run: "all", what, loss: "wrong" }),
+    });
+    const healedAt = Date.now();
+    await Promise.race([
+      pause(DRAIN_MS, undefined, { ref: false }),
+      starting.then(() => Promise.all(started.map(({ watching }) => watching))),
+    ]);
+    clearInterval(tell);
+    const drainMs = Date.now() - healedAt;
+    const evidence: Evidence[] = [];
+    for (let first = 0; first < started.length; first += ASKED_AT_ONCE)
+      evidence.push(...(await Promise.all(started.slice(first, first + ASKED_AT_ONCE).map((one) => collect(one, client)))));
+    over.abort();
+    const said = await saying;
+    await Promise.all(service.pods.map(({ child }) => child.stop()));
+    for (const { run } of runs.filter((one) => !started.some((other) => other.run === one)))
+      losses.push({ check: "every start is accepted", run, what: "was never accepted", loss: "lost" });
+    losses.push(...lossesOf(evidence, { calls: ledger.calls, kills: [], said, receiver }));
+    process.env["FIRESTORE_EMULATOR_HOST"] = firestore;
+    for (const left of await leftovers(`firestore:${project}`, started)) {
+      const loss = left.what.includes("no such") ? "lost" : left.what.includes("nobody was told") ? "phantom" : "stuck";
+      losses.push({ ...left, loss });
+    }
+    return {
+      options,
+      losses,
+      evidence,
+      troubles,
+      calls: ledger.calls,
+      arrivals: receiver.arrivals,
+      drainMs,
+      tookMs: Date.now() - startedAt,
+    };
+  } finally {
+    over.abort();
+  }
+}
