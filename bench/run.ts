@@ -8,7 +8,7 @@ import { oneAtATime } from "./jobs/one-at-a-time.ts";
 import { starts } from "./jobs/starts.ts";
 import type { Figures } from "./measure/figures.ts";
 import { countFsyncs } from "./measure/fsyncs.ts";
-import { machineFacts } from "./measure/machine.ts";
+import { loads, machineFacts } from "./measure/machine.ts";
 import { readOptions } from "./options.ts";
 import { PEERS, type PeerName } from "./peers/all.ts";
 import type { PeerOptions } from "./peers/peer.ts";
@@ -37,7 +37,7 @@ async function runJobs(): Promise<void> {
     }
   }
   console.log(
-    `\n${rounds} rounds, medians (smallest-largest); J1 ${sizes.j1}, J3 ${sizes.j3}, J4 ${sizes.j4}, J5 ${sizes.j5} executions.\n`,
+    `\n${rounds} rounds, medians (smallest-largest); J1 ${sizes.j1}, J3 ${sizes.j3}, J4 ${sizes.j4}, J5 ${sizes.j5} executions; load average at the end ${loads(loadavg())}.\n`,
   );
   console.log(table(results));
 }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "../http.ts";
 import type { Figures } from "../measure/figures.ts";
 import type { Peer, PeerOptions } from "../peers/peer.ts";
-import { TASK_STEPS } from "../peers/peer.ts";
+import { TASK_STEPS, WORK_MS } from "../peers/peer.ts";
 import { startAll } from "../running.ts";
 
 /** Without a new line in the ledger for so long, nothing will come any more, milliseconds. */
@@ -36,6 +36,8 @@ export async function killHalfWay(peer: Peer, options: PeerOptions, count: numbe
     const starting = startAll(http, peer, "work", batch, count, 64, () => (acked += 1)).catch(() => {});
     const until = Date.now() + LONGEST_MS;
     while (linesOf(options.ledger).length < allSteps / 2 && Date.now() < until) await pause(2);
+    // Executions that began together end their steps together: a kill at a line of the ledger would always hit the worst moment.
+    await pause(Math.random() * WORK_MS);
     await first.kill();
     await starting;
   } finally {

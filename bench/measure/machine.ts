@@ -14,12 +14,13 @@ export function machineFacts(folder: string): string[] {
   return [
     `${os.cpus().length} CPUs (${cpu?.model.trim() ?? "unknown"}), ${Math.round(os.totalmem() / 2 ** 30)} GiB, Linux ${os.release()}, Node ${process.versions.node}`,
     `${fsType}; append of ${APPEND_BYTES} bytes and fdatasync: ${syncCost(folder)}`,
-    `load average at the start: ${os
-      .loadavg()
-      .map((load) => load.toFixed(1))
-      .join(", ")}; driver and peer share the CPUs; loopback only`,
+    `load average at the start: ${loads(os.loadavg())}; driver and peer share the CPUs; loopback only`,
     `@langchain/langgraph ${version("@langchain/langgraph")}, commit ${quiet("git", ["rev-parse", "--short", "HEAD"])?.trim() ?? "unknown"}`,
   ];
+}
+
+export function loads(averages: readonly number[]): string {
+  return averages.map((load) => load.toFixed(1)).join(", ");
 }
 
 function syncCost(folder: string): string {
