@@ -4,6 +4,7 @@ import { ApiKeys, JwtIssuers, jsonOf } from "./config/credentials.ts";
 const Port = z.coerce.number("must be a port number, 0 to 65535").int().min(0).max(65_535);
 const Milliseconds = z.coerce.number("must be a number of milliseconds").int().min(1);
 const Flag = z.stringbool();
+const List = z.string().transform((text) => text.split(",").flatMap((item) => item.trim() || []));
 
 /**
  * The only reader of the environment. `describe` texts become `docs/configuration.md`; a wrong value ends the start with exit 78

@@ -23,6 +23,7 @@ export const ERRORS = {
   NO_ROUTE: { status: 422, retryable: false, title: "No next step applies" },
   STEP_FAILED: { status: 502, retryable: true, title: "A step failed" },
   STEP_TIMEOUT: { status: 504, retryable: true, title: "A step ran out of time" },
+  REQUEST_REFUSED: { status: 502, retryable: false, title: "A request to the outside was refused, here or by its receiver" },
   EFFECT_UNKNOWN: { status: 409, retryable: false, title: "Nobody knows whether an effect happened" },
   STEP_REJECTED: { status: 422, retryable: false, title: "An approval was rejected and no route leads on" },
   WAIT_EXPIRED: { status: 504, retryable: false, title: "A wait ran out of time and no route leads on" },

@@ -34,6 +34,7 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
     get models() {
       return host.models(place);
     },
+    fetch: (request) => host.fetch({ ...request, signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal }),
     decisions: {
       recorded: () => host.decision(place),
       record: (decision) => host.recordDecision(place, decision),

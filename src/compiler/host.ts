@@ -4,6 +4,7 @@ import type { EventDraft } from "../definition/event.ts";
 import type { Execution, ExecutionError } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
 import type { Wait } from "../definition/wait.ts";
+import type { HttpFetch } from "../outbound/http.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RegionResult, WaitRequest } from "../steps/step.ts";
 
@@ -96,6 +97,7 @@ export interface StepHost {
   /** Large values by reference. */
   values(refs: readonly string[]): Promise<Map<string, Json>>;
   models(place: StepPlace): ModelCalls;
+  readonly fetch: HttpFetch;
   decision(place: StepPlace): Promise<Decision | undefined>;
   recordDecision(place: StepPlace, decision: Decision): Promise<void>;
   log(message: string, fields: Record<string, unknown>): void;

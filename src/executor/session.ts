@@ -5,6 +5,7 @@ import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compil
 import type { Execution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
 import type { SignalboxError } from "../errors.ts";
+import type { HttpFetch } from "../outbound/http.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
@@ -24,6 +25,7 @@ export interface SessionOptions {
   clock: Clock;
   leaseMs: number;
   modelsFor(session: Session, place: StepPlace): ModelCalls;
+  fetch: HttpFetch;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
   /** Called when a superstep is about to be committed. */
@@ -56,7 +58,7 @@ export interface Session extends StepHost {
   close(): void;
 }
 
-export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, onFailure, onSuperstep, log }: SessionOptions): Session {
+export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, fetch, onFailure, onSuperstep, log }: SessionOptions): Session {
   const controller = new AbortController();
   const staged = new Map<string, Staged>();
   const loadedValues = new Map<string, Json>();
@@ -182,6 +184,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       return loadedValues;
     },
     models: (place) => modelsFor(session, place),
+    fetch,
     decision: (place) => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)),
     async recordDecision(place, decision) {
       // A crash between this commit and the step's own leads here again with a person's answer: it is told once.

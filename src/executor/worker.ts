@@ -4,6 +4,7 @@ import type { StepPlace } from "../compiler/host.ts";
 import { TERMINAL_STATUSES, type Execution } from "../definition/execution.ts";
 import type { Limits } from "../definition/workflow.ts";
 import { toSignalboxError } from "../errors.ts";
+import type { HttpFetch } from "../outbound/http.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { WorkHint } from "../ports/queue.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
@@ -32,6 +33,8 @@ export interface WorkerOptions {
   suspendAlways?: boolean;
   compiled(execution: Execution): Promise<CompiledWorkflow>;
   modelsFor(session: Session, place: StepPlace, limits: Limits | undefined): ModelCalls;
+  /** How steps ask somebody outside. */
+  fetch: HttpFetch;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -132,6 +135,7 @@ export function createWorker(options: WorkerOptions): Worker {
       clock,
       leaseMs,
       modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits),
+      fetch: options.fetch,
       onFailure: () => holdings.get(draft.id)?.stop(),
       onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),
       log,

@@ -7,6 +7,7 @@ import type { NextStep, Outcome, Step } from "../definition/step.ts";
 import type { WaitAnswer, WaitKind } from "../definition/wait.ts";
 import type { Policy } from "../definition/workflow.ts";
 import type { Issue } from "../errors.ts";
+import type { HttpFetch } from "../outbound/http.ts";
 
 /** A kind of step: one file `<name>.step.ts` in this folder or in the operator's own (`SIGNALBOX_STEPS`). */
 export interface StepType<C = unknown> {
@@ -133,6 +134,8 @@ export interface StepContext<C = unknown> {
   state(): JsonObject;
   policy: Policy | undefined;
   models: ModelCalls;
+  /** Asks somebody outside, through the guard; ends with the step's own signal. */
+  fetch: HttpFetch;
   decisions: {
     /** The record of this visit, when it was decided before (crash, wait). */
     recorded(): Promise<Decision | undefined>;

@@ -16,6 +16,7 @@ import { SessionSaver } from "../../src/executor/session-saver.ts";
 import type { Session } from "../../src/executor/session.ts";
 import { createTokenHub } from "../../src/executor/tokens.ts";
 import { createWorker, type Worker } from "../../src/executor/worker.ts";
+import { createOutbound, type OutboundOptions } from "../../src/outbound/outbound.ts";
 import { systemClock, type Clock } from "../../src/ports/clock.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { createStepTypes, loadStepTypes, type StepTypes } from "../../src/registry.ts";
@@ -51,6 +52,8 @@ export interface EngineOptions {
   /** Step types beside the real ones. */
   stepTypes?: readonly StepType[];
   models?: ModelsOptions;
+  /** Where requests of steps may go, and where names are resolved. */
+  outbound?: OutboundOptions;
   store?: Store;
   /** False: nothing takes hints, executions stay PENDING until `worker.take`. */
   consume?: boolean;
@@ -65,6 +68,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const queue = createLocalQueue();
   const tokens = createTokenHub();
   const models = createModels({ clock, ...options.models });
+  const outbound = createOutbound({ clock, ...options.outbound });
   const executor = createExecutor({ store, queue, clock, tokens });
   const workflows = createWorkflowManager({ store, stepTypes, clock });
   const workers: Worker[] = [];
@@ -88,6 +92,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       suspendAlways: SUSPENDS_ALWAYS,
       horizonMs: 24 * 3_600_000,
       compiled: createCompiled({ store, stepTypes, saver, hostOf }),
+      fetch: outbound.request,
       modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
       log: () => {},
     });
@@ -121,6 +126,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     async [Symbol.asyncDispose]() {
       for (const each of workers) await each.drain(100);
       await queue.close();
+      await outbound[Symbol.asyncDispose]();
       await store.close();
     },
   };
