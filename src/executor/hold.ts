@@ -171,6 +171,8 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     if (session.signal.aborted) return await settleAborted(settling);
     if (session.ended) return "failure" in session.ended ? await fail(settling, session.ended.failure) : await complete(settling, session.ended.output);
     if (session.failure) return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
+    // A store that cannot be reached is no failure of the execution: whoever holds the lease next goes on.
+    if (error !== undefined && toSignalboxError(error).code === "UNAVAILABLE") throw error;
     if (error !== undefined && !isGraphDrained(error)) {
       session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : "unknown" });
       return await fail(settling, errorOf(toSignalboxError(error)));

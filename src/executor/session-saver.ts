@@ -9,6 +9,7 @@ import {
   type PendingWrite,
 } from "@langchain/langgraph-checkpoint";
 import { SignalboxError } from "../errors.ts";
+import { patientRead } from "./patient-read.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -29,7 +30,7 @@ export class SessionSaver extends BaseCheckpointSaver {
     const session = this.#session(config);
     // Nothing was ever written by an execution that is claimed for the first time: no read.
     if (!session.mayHaveCheckpoints) return undefined;
-    return await this.#saver.getTuple(withNewest(config, session));
+    return await patientRead(() => this.#saver.getTuple(withNewest(config, session)), session);
   }
 
   override async *list(config: RunnableConfig, options?: CheckpointListOptions): AsyncGenerator<CheckpointTuple> {
