@@ -18,6 +18,10 @@ export interface Trouble {
 const WEIGHTS: Record<TroubleKind, number> = { kill: 4, stop: 2, term: 2, swallow: 2, reset: 2, blackhole: 1, latency: 1 };
 const URN = TROUBLES.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind)) as [TroubleKind, ...TroubleKind[]]; // no weight is 0
 
+/** Troubles after which a process does nothing for a while. */
+const DOWN: readonly TroubleKind[] = ["kill", "stop", "term"];
+const HARMLESS = URN.filter((kind) => !DOWN.includes(kind)) as typeof URN; // most kinds are
+
 const SWALLOW_MS = 400;
 const BLACKHOLE_MS = 3_000;
 const LATENCY_MS = 2_000;
@@ -33,9 +37,10 @@ interface NemesisOptions {
   onDeath(what: string): void;
 }
 
-/** Brings trouble over every pod, each at its own pace, until it is time; then all pods run and all networks are whole. */
+/** Brings trouble over every pod, each at its own pace, until it is time, and one process down at a time; then all pods run and all networks are whole. */
 export async function torment({ pods, diceOf, until, leaseMs, onDeath }: NemesisOptions): Promise<Trouble[]> {
   const troubles: Trouble[] = [];
+  const down = new Set<Pod>();
   await Promise.all(pods.map((pod) => haunt(pod, diceOf(pod))));
   return troubles;
 
@@ -44,9 +49,12 @@ export async function torment({ pods, diceOf, until, leaseMs, onDeath }: Nemesis
       await pause(dice.between(300, 3_000));
       if (Date.now() >= until) break;
       if (pod.child.ended) onDeath(`${pod.name}: ${JSON.stringify(pod.child.ended)} ${pod.child.output}`);
-      const kind = dice.pick(URN);
+      // With every process down, a takeover would measure how long a process takes to start.
+      const kind = dice.pick(down.size > 0 ? HARMLESS : URN);
+      if (DOWN.includes(kind)) down.add(pod);
       troubles.push({ kind, pod: pod.name, pid: pod.child.pid, at: Date.now() });
       await bring(kind, pod, dice);
+      down.delete(pod);
     }
     await pod.child.ready();
   }
@@ -58,8 +66,7 @@ export async function torment({ pods, diceOf, until, leaseMs, onDeath }: Nemesis
       case "term":
         await (kind === "kill" ? child.kill() : child.stop());
         await pause(dice.between(0, 1_000));
-        // One in four may be hit again during its start.
-        return dice.next() < 0.25 ? void pod.start() : await pod.start().ready();
+        return await pod.start().ready();
       case "stop":
         process.kill(child.pid, "SIGSTOP");
         await pause(leaseMs * STOPPED_LEASES);

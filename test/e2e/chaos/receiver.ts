@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Dice } from "../kill/random.ts";
@@ -33,16 +33,15 @@ export async function startReceiver(dice: Dice): Promise<Receiver> {
   const arrivals: Arrival[] = [];
   const applied: Receiver["applied"] = new Map();
   const keys = new Set<string>();
-  const server = createServer(async (request, response) => {
-    const body = await text(request).catch(() => undefined);
-    if (body === undefined) return;
-    const { key: effect } = JSON.parse(body) as { key: string }; // what the step sends
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { key: effect } = JSON.parse(await text(request)) as { key: string }; // what the step sends
     const key = String(request.headers["idempotency-key"]);
     const luck = dice.between(1, 100);
     await pause(dice.between(5, 80));
     if (luck <= FAILS_BEFORE) {
       arrivals.push({ effect, key, fate: "failed before" });
-      return void response.writeHead(500).end();
+      response.writeHead(500).end();
+      return;
     }
     const isRepeat = keys.has(key);
     keys.add(key);
@@ -51,8 +50,13 @@ export async function startReceiver(dice: Dice): Promise<Receiver> {
     const isFailed = luck <= FAILS_BEFORE + FAILS_AFTER;
     const isSilent = !isFailed && luck <= FAILS_BEFORE + FAILS_AFTER + NO_ANSWER;
     arrivals.push({ effect, key, fate: isFailed ? "failed after" : isSilent ? "unanswered" : isRepeat ? "repeat" : "applied" });
-    if (isFailed) return void response.writeHead(500).end();
-    if (!isSilent) response.end(answerTo(effect));
+    if (isFailed) response.writeHead(500).end();
+    else if (!isSilent) response.end(answerTo(effect));
+  }
+
+  const server = createServer((request, response) => {
+    // A caller that is killed while it asks has asked for nothing.
+    answer(request, response).catch(() => response.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -49,7 +49,7 @@ function takeoversOf(evidence: ChaosTrial["evidence"], troubles: readonly Troubl
       // Owners are named `host-pid-random`.
       const pid = Number(data["takenFrom"].split("-").at(-2));
       const time = Date.parse(at);
-      const cause = troubles.filter((trouble) => trouble.pid === pid && trouble.at <= time).at(-1);
+      const cause = troubles.findLast((trouble) => trouble.pid === pid && trouble.at <= time);
       return [{ ms: cause && time - cause.at }];
     }),
   );
