@@ -103,9 +103,10 @@ async function runFollower(run: NodeRun, plan: StepPlan, work: Work): Promise<Fi
   const visit = await openVisit(run, plan, { ...work, staged });
   if (visit.wait) return undefined;
   const end = await runVisit(visit);
-  if (end.kind !== "done") return undefined;
-  const finished = await finishVisit(visit, { ...work, staged: visit.staged }, end);
-  return "failure" in finished || finished.handled ? undefined : finished;
+  const finished = end.kind === "done" ? await finishVisit(visit, { ...work, staged: visit.staged }, end) : undefined;
+  if (finished && !("failure" in finished) && !finished.handled) return finished;
+  run.host.countStep(-1);
+  return undefined;
 }
 
 function isEnd({ region }: NodeSetup, next: string | null): boolean {

@@ -16,7 +16,10 @@ export async function openVisit(run: NodeRun, plan: StepPlan, work: Work, { isCo
   const begun = host.attemptsAt(path, number);
   const attempt = wait ? attemptAfter(wait, begun) : begun + 1;
   const place: StepPlace = { stepId, branch, path, visit: number, attempt };
-  if (!wait && isCounted) work.staged.steps += 1;
+  if (!wait && isCounted) {
+    work.staged.steps += 1;
+    host.countStep(1);
+  }
   const fresh = new Map(work.staged.values.map(({ ref, value }) => [ref, value]));
   const signal = regionSignal ? AbortSignal.any([host.signal, regionSignal]) : host.signal;
   const scope = await createScope(host, work.state, plan.reads, fresh);

@@ -58,9 +58,9 @@ export async function runVisit(visit: Visit): Promise<VisitEnd> {
   return runAttempts(visit);
 }
 
-function checkLimits({ workflow, plan, host, place, staged }: Visit): void {
+function checkLimits({ workflow, plan, host, place }: Visit): void {
   const { maxSteps = DEFAULT_MAX_STEPS } = workflow.definition.limits ?? {};
-  if (host.execution.stepsTaken + staged.steps > maxSteps) {
+  if (host.stepsEntered > maxSteps) {
     throw new SignalboxError("MAX_STEPS_EXCEEDED", `The execution took ${maxSteps} steps.`, { details: { maxSteps } });
   }
   const { maxVisits } = plan.step;

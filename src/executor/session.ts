@@ -12,7 +12,6 @@ import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
 import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
-import { patientRead } from "./patient-read.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
 const LAZY_FLUSH_MS = 25;
@@ -180,18 +179,16 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     async values(refs) {
       const missing = refs.filter((ref) => !loadedValues.has(ref));
       if (missing.length > 0) {
-        const found = await patientRead(() => store.events.values(draft.tenant, draft.id, missing), session);
-        for (const [ref, value] of found) loadedValues.set(ref, value);
+        for (const [ref, value] of await store.events.values(draft.tenant, draft.id, missing)) loadedValues.set(ref, value);
       }
       return loadedValues;
     },
     models: (place) => modelsFor(session, place),
     fetch,
-    decision: (place) =>
-      patientRead(() => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)), session),
+    decision: (place) => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)),
     async recordDecision(place, decision) {
       // A crash between this commit and the step's own leads here again with a person's answer: it is told once.
-      if (draft.epoch > 1 && (await patientRead(() => store.decisions.get(draft.tenant, decision.id), session))) return;
+      if (draft.epoch > 1 && (await store.decisions.get(draft.tenant, decision.id))) return;
       committer.pending.decisions.push(decision);
       committer.pending.drafts.push(recordedEvent(place, decision, isoTime(clock)));
       await flush();
