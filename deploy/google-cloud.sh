@@ -39,6 +39,8 @@ main() {
   publisher "$api" signalbox-work
   publisher "$worker" signalbox-work
   publisher "$worker" signalbox-lifecycle
+  # Workers park there, with the reason, what can never be taken.
+  publisher "$worker" signalbox-dead-letter
   subscriber "$worker" signalbox-work
   subscriber "$worker" signalbox-events
   # Pub/Sub itself forwards dead letters.

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { FastifyInstance } from "fastify";
+import { openEventFeed } from "./adapters/open-event-feed.ts";
 import { openQueue } from "./adapters/open-queue.ts";
 import { openStore } from "./adapters/open.ts";
 import { createModels, type ModelsOptions } from "./ai/models.ts";
@@ -24,6 +25,7 @@ import { loadStepTypes } from "./registry.ts";
 import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
+import { createMessageHandler } from "./triggers/event-message.ts";
 import { createTriggerManager, type TriggerManager } from "./triggers/manager.ts";
 import { startScheduler } from "./triggers/scheduler.ts";
 import { createSecretReader } from "./triggers/secret-reader.ts";
@@ -69,12 +71,8 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   });
   const opened = await openStore(config.SIGNALBOX_STORE, { ownerId: workerId, clock });
   const store = observedStore(opened, { observers: telemetry.observers, clock });
-  const queue = await openQueue(config.SIGNALBOX_QUEUE, {
-    prefix: config.SIGNALBOX_PUBSUB_PREFIX,
-    create: config.SIGNALBOX_PUBSUB_CREATE,
-    clock,
-    log,
-  }).catch(async (error: unknown) => {
+  const broker = { prefix: config.SIGNALBOX_PUBSUB_PREFIX, create: config.SIGNALBOX_PUBSUB_CREATE, clock, log };
+  const queue = await openQueue(config.SIGNALBOX_QUEUE, broker).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
@@ -123,6 +121,10 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           log,
         });
   const stopConsuming = worker ? await queue.consume(worker.take, { freeSlots: () => worker.freeSlots }).catch(giveUp) : undefined;
+  const feed = worker ? await openEventFeed(config.SIGNALBOX_EVENTS, broker).catch(giveUp) : undefined;
+  const stopEvents = await feed
+    ?.consume(createMessageHandler({ triggers, tenant: config.SIGNALBOX_EVENTS_TENANT, maxBytes: config.SIGNALBOX_BODY_LIMIT }))
+    .catch(giveUp);
   const sweeper = worker ? startSweeper({ store, worker, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log }) : undefined;
   const scheduler = worker
     ? startScheduler({ store, executor, types: triggerTypes, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log })
@@ -148,10 +150,10 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   async function closeAll(): Promise<void> {
     isDraining = true;
     sweeper?.stop();
-    await stopConsuming?.();
-    // Live clients are told to go on elsewhere, while steps here still reach their checkpoint.
-    await Promise.all([closeServer(), scheduler?.stop(), worker?.drain(config.SIGNALBOX_DRAIN_MS)]);
-    await queue.close();
+    // Live clients are told to go on elsewhere, while steps here still reach their checkpoint. A worker that drains has no free slots.
+    const drained = worker?.drain(config.SIGNALBOX_DRAIN_MS);
+    await Promise.all([drained, closeServer(), scheduler?.stop(), stopConsuming?.(), stopEvents?.()]);
+    await Promise.all([queue.close(), feed?.close()]);
     await outbound[Symbol.asyncDispose]();
     await telemetry.close();
     await store.close();

@@ -23,6 +23,12 @@ const Environment = z.object({
     .regex(/^(local|pubsub:.+)$/, "must be local or pubsub:<project>")
     .default("local")
     .describe("How work hints travel: `local` or `pubsub:<project>`"),
+  SIGNALBOX_EVENTS: z
+    .string()
+    .regex(/^(off|pubsub:.+)$/, "must be off or pubsub:<project>")
+    .default("off")
+    .describe("Where workers read events from that start executions: `off` or `pubsub:<project>`"),
+  SIGNALBOX_EVENTS_TENANT: z.string().min(1).max(255).default("default").describe("Tenant whose triggers those events are for"),
   SIGNALBOX_PUBSUB_PREFIX: z
     .string()
     .regex(/^[a-z][a-z0-9-]{2,99}$/, "must be 3 to 100 lowercase letters, digits and hyphens")
@@ -48,7 +54,7 @@ const Environment = z.object({
     .describe("What `model: default` means, as `provider:model`; the keyless `scripted:offline` unless told"),
   OPENAI_API_KEY: z.string().min(1).optional().describe("Key of `openai:` models"),
   OPENAI_BASE_URL: z.url().optional().describe("Another endpoint that speaks OpenAI's protocol (Ollama, vLLM, a gateway)"),
-  SIGNALBOX_EGRESS_ALLOW: EgressList.default([]).describe(
+  SIGNALBOX_EGRESS_ALLOW: List.default([]).describe(
     "Where requests of steps may go beside public addresses on the ports 80, 443, 8080 and 8443: ranges, addresses and host names, each with or without a port, separated by commas",
   ),
   SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts` and `*.trigger.ts` (or `.js`) files"),

@@ -39,7 +39,7 @@ export function pull({ client, subscription, clock, log, maxMessages, ensure, on
     opened.on("error", (error: Error) => {
       if (isStopped || opened !== current) return;
       log("the pull broke off and is opened again", { subscription: opened.name, error: error.message, pauseMs });
-      void opened.close().catch(() => {}); // it has failed already, and that was told
+      opened.removeAllListeners("message");
       cancelPause = clock.after(pauseMs, () => void reopen());
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     });
