@@ -90,9 +90,15 @@ export function describeQueue(adapter: QueueUnderTest): void {
     test.runIf(adapter.openSecond)("what a process was given and did not begin goes to another one when it ends", async () => {
       const second = await adapter.openSecond?.(queue);
       if (!second) return;
-      await queue.consume(() => {}, { freeSlots: () => 0 });
+      let isHolding = false;
+      const freeSlots = () => {
+        isHolding = true;
+        return 0;
+      };
+      await queue.consume(() => {}, { freeSlots });
       const sent = hints(20);
       await Promise.all(sent.map((given) => second.enqueue(given)));
+      await expect.poll(() => isHolding, PATIENT).toBe(true);
       await queue.close();
       const taken: WorkHint[] = [];
       try {
