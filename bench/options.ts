@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { PEER_NAMES, type PeerName } from "./peers/all.ts";
+import { PEER_NAMES, USUAL_PEERS, type PeerName } from "./peers/all.ts";
+import { emulator } from "./peers/firestore.ts";
 
 export const JOBS = ["J1", "J3", "J4", "J5"] as const;
 export type JobName = (typeof JOBS)[number];
@@ -29,10 +30,13 @@ export function readOptions(): Options {
   });
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) refuse("--rounds is a number from 1 to 50");
+  const peers = values.peers === undefined ? USUAL_PEERS : listOf("--peers", values.peers, PEER_NAMES);
+  if (emulator === undefined && peers.some((name) => name.startsWith("firestore")))
+    refuse("peers on Firestore run beside its emulator: node scripts/emulators.ts -- npm run bench");
   return {
     rounds,
     jobs: listOf("--jobs", values.jobs, JOBS),
-    peers: listOf("--peers", values.peers, PEER_NAMES),
+    peers,
     isQuick: values.quick,
     isSoak: values.soak,
     folder: values.folder,

@@ -9,6 +9,7 @@ import { starts } from "./jobs/starts.ts";
 import type { Figures } from "./measure/figures.ts";
 import { countFsyncs } from "./measure/fsyncs.ts";
 import { loads, machineFacts } from "./measure/machine.ts";
+import { countWrites } from "./measure/writes.ts";
 import { readOptions } from "./options.ts";
 import { PEERS, type PeerName } from "./peers/all.ts";
 import type { PeerOptions } from "./peers/peer.ts";
@@ -31,7 +32,7 @@ async function runJobs(): Promise<void> {
     // Another one begins in every round, so that none always runs on a machine the one before has heated up.
     const order = peers.map((_, index) => peers[(index + round) % peers.length] as PeerName); // the index is inside the list
     for (const peer of order) {
-      const figures: Figures = { ...(await warmJobs(peer)), ...(await killJob(peer)), ...(round === 1 ? await fsyncs(peer) : {}) };
+      const figures: Figures = { ...(await warmJobs(peer)), ...(await killJob(peer)), ...(round === 1 ? await countStoring(peer) : {}) };
       results.get(peer)?.push(figures);
       console.error(`round ${round} of ${rounds}: ${PEERS[peer].name}`);
     }
@@ -61,13 +62,15 @@ async function warmJobs(name: PeerName): Promise<Figures> {
 
 async function killJob(name: PeerName): Promise<Figures> {
   // Its steps have effects whatever the others are like.
-  if (!jobs.includes("J5") || name === "pure") return {};
+  if (!jobs.includes("J5") || name.endsWith("pure")) return {};
   return await withFolder((peerOptions) => killHalfWay(PEERS[name], peerOptions, sizes.j5));
 }
 
-async function fsyncs(name: PeerName): Promise<Figures> {
+async function countStoring(name: PeerName): Promise<Figures> {
   if (!jobs.includes("J1") || !jobs.includes("J3")) return {};
-  return await withFolder((peerOptions) => countFsyncs(PEERS[name], peerOptions, sizes.j3));
+  const count = (peerOptions: PeerOptions) =>
+    PEERS[name].countsWrites === true ? countWrites(PEERS[name], peerOptions) : countFsyncs(PEERS[name], peerOptions, sizes.j3);
+  return await withFolder(count);
 }
 
 async function runSoak(): Promise<void> {

@@ -1,14 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
-import { Annotation, MemorySaver, START, StateGraph } from "@langchain/langgraph";
+import { Annotation, MemorySaver, START, StateGraph, type BaseCheckpointSaver } from "@langchain/langgraph";
 import { finishWork } from "../steps/ledger.ts";
 import { TASK_STEPS, WORK_MS, type Task } from "./peer.ts";
 
-// node bench/peers/langgraph-front.ts <port> <none|memory>
+// node bench/peers/langgraph-front.ts <port> <none|memory|a Firestore project>
 const [port, saver] = process.argv.slice(2);
 const State = Annotation.Root({ n: Annotation<number>, run: Annotation<number> });
 const ended = new Map<string, [string, number][]>();
+const checkpointer = await createSaver();
 const graphs = { five: compile("five"), work: compile("work") };
+
+async function createSaver(): Promise<BaseCheckpointSaver | undefined> {
+  if (saver === undefined || saver === "none") return undefined;
+  if (saver === "memory") return new MemorySaver();
+  const { FirestoreSaver } = await import("../../src/adapters/firestore/checkpointer.ts");
+  return new FirestoreSaver({ firestore: { project: saver } });
+}
 
 function compile(task: Task) {
   // Its builder wants node names as literals.
@@ -18,7 +26,7 @@ function compile(task: Task) {
     graph.addNode(`s${step}`, task === "work" ? work : async ({ n }: typeof State.State) => ({ n: n + 1 }));
     graph.addEdge(step === 1 ? START : `s${step - 1}`, `s${step}`);
   }
-  return graph.compile(saver === "memory" ? { checkpointer: new MemorySaver() } : {});
+  return graph.compile(checkpointer ? { checkpointer } : {});
 }
 
 interface DataGraph {

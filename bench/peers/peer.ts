@@ -14,11 +14,15 @@ export interface PeerOptions {
   concurrency?: number | undefined;
   /** A command it is started through. */
   through?: readonly string[] | undefined;
+  /** File that gets a line per Firestore commit; nothing is counted unless told. */
+  writes?: string | undefined;
 }
 
 /** One system under test: a process of its own behind HTTP. */
 export interface Peer {
   name: string;
+  /** True: its state is in Firestore, so writes are counted and not fsyncs. */
+  countsWrites?: boolean;
   start(options: PeerOptions): Child;
   /** Once per state: makes ready what a batch of executions of `task` needs. */
   prepare(http: Pool, task: Task, batch: string): Promise<void>;
