@@ -26,7 +26,7 @@ export function createCompensateNode(outer: NodeSetup) {
     const { variables } = outer.workflow.definition;
     const done = run.host.execution.compensations.at(-1);
     const plan = done && outer.workflow.steps.get(outer.workflow.steps.get(done.stepId)?.step.compensate ?? "");
-    const work = createWork(done ? withItem(state, done) : state, variables);
+    const work = createWork(done ? await withItem(run, state, done) : state, variables);
     if (!done || !plan) return endFailed(run, work);
     const undone = await undo(run, plan, work);
     run.host.stage(run.taskId, { ...undone.staged, compensated: { path: done.path, visit: done.visit } });
@@ -53,8 +53,8 @@ function endFailed({ host, taskId }: NodeRun, work: Work): Command {
 }
 
 /** Compensations see what they undo as `item`. */
-function withItem(state: GraphState, { stepId, visit, output }: Compensation): GraphState {
-  const own = "v" in output ? output.v : { $ref: output.r };
+async function withItem({ host }: NodeRun, state: GraphState, { stepId, visit, output }: Compensation): Promise<GraphState> {
+  const own = "v" in output ? output.v : ((await host.values([output.r])).get(output.r) ?? null);
   const item = { v: { stepId, visit, output: own } };
   return { ...state, _entry: { _vars: {}, _steps: {}, item, isList: false, index: null, itemVariable: null, lane: null, groups: [] } };
 }

@@ -13,9 +13,16 @@ export const SECRET = "[secret]";
 export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
   const { host, plan, place, scope, workflow } = visit;
   const { execution } = host;
+  let config: unknown;
+  let input: Json | undefined;
   return {
-    config: evaluateConfig(visit),
-    input: plan.input ? plan.input.evaluate(scope) : execution.input,
+    // When it is first asked for: a step that gathers its regions sees other variables than the one that began them.
+    get config() {
+      return (config ??= evaluateConfig(visit));
+    },
+    get input() {
+      return (input ??= plan.input ? plan.input.evaluate(scope) : execution.input);
+    },
     step: plan.step,
     executionId: execution.id,
     workflowId: execution.workflowId,

@@ -1,32 +1,42 @@
 import { Command, isGraphBubbleUp, type LangGraphRunnableConfig } from "@langchain/langgraph";
-import type { JsonObject } from "../definition/json.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
 import { ERRORS, SignalboxError, toSignalboxError, type ErrorCode } from "../errors.ts";
 import type { RegionResult } from "../steps/step.ts";
 import { stepContext } from "./context.ts";
 import { finishVisit } from "./finish.ts";
-import { leave, leaveFailed, openRun, type NodeRun, type NodeSetup } from "./node.ts";
-import { openVisit } from "./open-visit.ts";
+import { cancelVisit, isNotNeeded, leave, leaveFailed, openRun, type NodeRun, type NodeSetup } from "./node.ts";
+import { openVisit, pathOf, visitsOf } from "./open-visit.ts";
 import { suspend } from "./park.ts";
 import type { StepPlan } from "./plan.ts";
 import type { StoredResult } from "./region-node.ts";
+import { withOutputs, type Round } from "./rounds.ts";
 import { groupKey, splitOf } from "./split.ts";
 import type { GraphState } from "./state.ts";
 import type { Visit, VisitEnd } from "./visit.ts";
-import { createWork, withControl, type Work } from "./work.ts";
+import { createWork, joinRegion, withControl, type Work } from "./work.ts";
 
 /** The node where the regions of a step come together: it makes the step's result of theirs, or its failure, and goes on. */
 export function createGatherNode(setup: NodeSetup, plan: StepPlan) {
   return async (state: GraphState, config: LangGraphRunnableConfig): Promise<Command> => {
     const run = openRun(setup, state, config);
-    const work = createWork(state, setup.workflow.definition.variables);
+    const { variables } = setup.workflow.definition;
+    const before = createWork(state, variables);
+    const key = groupKey(pathOf(setup.region?.branch ?? null, plan.step.id), visitsOf(before, plan.step.id) + 1);
+    const work = plan.regions.reduce((joined, { name }) => {
+      const { vars = {}, steps = {} } = storedOf(before, key, name) ?? {};
+      return joinRegion(joined, { vars, steps }, variables);
+    }, before);
     const visit = await openVisit(run, plan, work, { isCounted: false });
-    const key = groupKey(visit.place.path, visit.place.visit);
+    if (isNotNeeded(run)) {
+      work.staged.closedGroups = [{ key, again: [] }];
+      return cancelVisit(run, work, visit);
+    }
     const results = await resultsOf(run, plan, work, key);
     if (visit.wait?.kind === "failure") {
       if (visit.wait.answer === null) return suspend(() => {});
-      if (visit.wait.answer.data["mode"] !== "skip") return again(run, visit, work, key, results);
+      if (visit.wait.answer.data["mode"] !== "skip") return again(run, visit, before, key, results);
     }
-    const end = gather(visit, work, key, results);
+    const end = await gather(visit, work, key, results);
     const cleared = withControl(work, Object.fromEntries([key, ...plan.regions.map(({ name }) => `${key}/${name}`)].map((name) => [name, null])));
     cleared.staged.closedGroups = [{ key, again: [] }];
     const finished = await finishVisit(visit, cleared, end);
@@ -36,19 +46,29 @@ export function createGatherNode(setup: NodeSetup, plan: StepPlan) {
   };
 }
 
-function gather(visit: Visit, work: Work, key: string, results: RegionResult[]): Exclude<VisitEnd, { kind: "wait" | "split" }> {
+async function gather(visit: Visit, work: Work, key: string, results: RegionResult[]): Promise<Exclude<VisitEnd, { kind: "wait" | "split" }>> {
   const skipped = visit.wait?.answer?.data;
   if (skipped) return { kind: "done", outcome: "success", output: skipped["output"] ?? null };
   const failed = results.find(({ status }) => status === "failed");
-  if (failed && splitOf(work.state._ctl, key)?.onError === "failFast") return { kind: "failed", error: errorOf(failed) };
+  const split = splitOf(work.state._ctl, key);
+  const isEnough = split !== undefined && results.filter(({ status }) => status === "completed").length >= split.quorum;
+  if (failed && !isEnough && split?.onError === "failFast") return { kind: "failed", error: errorOf(failed) };
   try {
-    const result = visit.plan.type.gather?.(stepContext(visit, visit.signal), results);
+    const whole = visit.plan.type.runsRounds ? await withRounds(visit, results) : results;
+    const result = visit.plan.type.gather?.(stepContext(visit, visit.signal), whole);
     if (result?.kind === "done") return { kind: "done", outcome: result.outcome ?? "success", output: result.output ?? null, goto: result.goto };
     throw new SignalboxError("INTERNAL", `Step type "${visit.plan.type.type}" does not gather its regions.`);
   } catch (thrown) {
     if (isGraphBubbleUp(thrown)) throw thrown;
     return { kind: "failed", error: toSignalboxError(thrown) };
   }
+}
+
+/** A lane's output is the list of its rounds; the large outputs among theirs were left in the store. */
+async function withRounds({ host }: Visit, lanes: RegionResult[]): Promise<RegionResult[]> {
+  const all = lanes.flatMap(({ output }) => (output ?? []) as unknown as Round[]);
+  const loaded = new Map((await withOutputs(host, all)).map((round) => [round.index, round]));
+  return lanes.map((lane) => ({ ...lane, output: ((lane.output ?? []) as unknown as Round[]).map(({ index }) => loaded.get(index)) as unknown as Json }));
 }
 
 /** A retry by hand runs the regions again that did not complete, from their start. */
@@ -60,11 +80,15 @@ function again(run: NodeRun, visit: Visit, work: Work, key: string, results: Reg
   return new Command({ update: reset.update, goto: nodes });
 }
 
+function storedOf({ state }: Work, key: string, name: string): StoredResult | null | undefined {
+  // Written by the region's node alone.
+  return state._ctl[`${key}/${name}`] as unknown as StoredResult | null | undefined;
+}
+
 async function resultsOf({ host }: NodeRun, plan: StepPlan, work: Work, key: string): Promise<RegionResult[]> {
   return await Promise.all(
     plan.regions.map(async ({ name }): Promise<RegionResult> => {
-      // Written by the region's node alone.
-      const stored = work.state._ctl[`${key}/${name}`] as unknown as StoredResult | null | undefined;
+      const stored = storedOf(work, key, name);
       if (!stored) return { name, status: "cancelled", output: null, error: null };
       const output = "v" in stored.output ? stored.output.v : ((await host.values([stored.output.r])).get(stored.output.r) ?? null);
       return { name, status: stored.status, output, error: stored.error };

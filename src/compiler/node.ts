@@ -1,5 +1,6 @@
 import { Command, END, isGraphBubbleUp, type LangGraphRunnableConfig } from "@langchain/langgraph";
 import { SignalboxError } from "../errors.ts";
+import { stepEvent } from "./events.ts";
 import { finishVisit, isFatal, type Failed, type Finished } from "./finish.ts";
 import type { StepHost } from "./host.ts";
 import { openVisit } from "./open-visit.ts";
@@ -9,7 +10,7 @@ import { endOfRegion, failedRegion, type RegionSetup } from "./region-end.ts";
 import { splitUpdate } from "./split.ts";
 import type { GraphState } from "./state.ts";
 import { runVisit, type Visit } from "./visit.ts";
-import { createWork, type Work } from "./work.ts";
+import { createWork, recordVisit, withControl, type Work } from "./work.ts";
 
 /** Steps one node runs at most before it commits; bounds what a crash repeats and how long others wait for the event loop. */
 const MAX_STRETCH = 32;
@@ -38,19 +39,18 @@ export function createNode(setup: NodeSetup, first: StepPlan) {
   return async (state: GraphState, config: LangGraphRunnableConfig): Promise<Command> => {
     const run = openRun(setup, state, config);
     const work = createWork(state, setup.workflow.definition.variables);
-    try {
-      const visit = await openVisit(run, first, work);
-      if (visit.wait && visit.wait.answer === null) return suspend(() => {});
-      const end = await runVisit(visit);
-      if (end.kind === "wait") return park(visit, { wait: { ...end.request, state: parkedState(end.request.state) }, staged: visit.staged });
-      if (end.kind === "split") return enterRegions(run, visit, splitUpdate(visit, work, end.split));
-      const finished = await finishVisit(visit, work, end);
-      if ("failure" in finished) return await leaveFailed(run, visit, work, finished);
-      if (visit.wait) finished.work.staged.closedWaits.push(visit.wait.id);
-      return await leave(run, finished);
-    } catch (thrown) {
-      return cancelledOr(run, work, thrown);
-    }
+    const visit = await openVisit(run, first, work);
+    if (isNotNeeded(run)) return cancelVisit(run, work, visit);
+    if (visit.wait && visit.wait.answer === null) return suspend(() => {});
+    const end = await runVisit(visit).catch((thrown: unknown) => rethrowUnlessNotNeeded(run, thrown));
+    // What began to wait or failed only now would keep a branch open, or fail it, that is not needed any more.
+    if (!end || (isNotNeeded(run) && (end.kind === "wait" || end.kind === "failed"))) return cancelVisit(run, work, visit);
+    if (end.kind === "wait") return park(visit, { wait: { ...end.request, state: parkedState(end.request.state) }, staged: visit.staged });
+    if (end.kind === "split") return enterRegions(run, visit, splitUpdate(visit, work, end.split));
+    const finished = await finishVisit(visit, work, end);
+    if ("failure" in finished) return await leaveFailed(run, visit, work, finished);
+    if (visit.wait) finished.work.staged.closedWaits.push(visit.wait.id);
+    return await leave(run, finished);
   };
 }
 
@@ -102,11 +102,16 @@ async function runFollower(run: NodeRun, plan: StepPlan, work: Work): Promise<Fi
   const staged = { ...work.staged, events: [...work.staged.events], values: [...work.staged.values] };
   const visit = await openVisit(run, plan, { ...work, staged });
   if (visit.wait) return undefined;
-  const end = await runVisit(visit);
+  if (isNotNeeded(run)) return forget(run);
+  const end = await runVisit(visit).catch((thrown: unknown) => rethrowUnlessNotNeeded(run, thrown));
+  if (!end) return forget(run);
   const finished = end.kind === "done" ? await finishVisit(visit, { ...work, staged: visit.staged }, end) : undefined;
   if (finished && !("failure" in finished) && !finished.handled) return finished;
-  run.host.countStep(-1);
-  return undefined;
+  return forget(run);
+}
+
+function forget({ host }: NodeRun): undefined {
+  host.countStep(-1);
 }
 
 function isEnd({ region }: NodeSetup, next: string | null): boolean {
@@ -118,12 +123,31 @@ function isOpenEnd(setup: NodeSetup, { next, work }: Finished): boolean {
   return isEnd(setup, next) && work.state._ctl["$end"] === undefined;
 }
 
-/** A region whose group has enough ends here, whatever its step was doing. */
-function cancelledOr(run: NodeRun, work: Work, thrown: unknown): Command {
-  if (isGraphBubbleUp(thrown) || run.host.signal.aborted || !run.regionSignal?.aborted) throw thrown;
-  const { region } = run.setup;
-  const staged = { ...work.staged, closedWaits: region ? run.host.waitsWithin(region.branch) : [] };
-  run.host.stage(run.taskId, staged);
-  return new Command({ update: { _ctl: { $end: { status: "cancelled", last: null, error: null } } }, goto: END });
+/** True once enough other regions of a group this one belongs to have ended. */
+export function isNotNeeded({ host, regionSignal }: NodeRun): boolean {
+  return regionSignal?.aborted === true && !host.signal.aborted;
 }
 
+function rethrowUnlessNotNeeded(run: NodeRun, thrown: unknown): undefined {
+  if (isGraphBubbleUp(thrown) || !isNotNeeded(run)) throw thrown;
+}
+
+/**
+ * Ends a region that is not needed any more, whatever its step was doing. A visit that had begun is on record as cancelled and its
+ * number is used up: the next visit of that step must not come with an idempotency key that somebody has seen.
+ */
+export function cancelVisit(run: NodeRun, work: Work, visit: Visit): Command {
+  const { host, setup, taskId } = run;
+  const { stepId, path, visit: number } = visit.place;
+  const hasBegun = visit.wait !== undefined || host.attemptsAt(path, number) > 0;
+  let after: Work = { ...work, staged: { ...visit.staged, steps: 0, events: [] } };
+  if (hasBegun) {
+    const { variables } = setup.workflow.definition;
+    after = recordVisit({ ...work, staged: visit.staged }, { stepId, path, visit: number, outcome: "error", output: null, variables: [] }, variables);
+    const data = { code: "CANCELLED", message: "The branch is not needed any more.", type: visit.plan.type.type, handled: "cancelled", next: null };
+    after.staged.events.push(stepEvent(visit, "step.failed", `${visit.plan.step.name} was cancelled: the branch is not needed any more.`, data));
+  } else host.countStep(-1);
+  const ended = withControl(after, { $end: { status: "cancelled", last: null, error: null } });
+  host.stage(taskId, { ...ended.staged, closedWaits: host.waitsWithin(setup.region?.branch ?? "") });
+  return new Command({ update: ended.update, goto: END });
+}

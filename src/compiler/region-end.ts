@@ -1,9 +1,9 @@
 import type { ExecutionError } from "../definition/execution.ts";
-import type { Json, JsonObject } from "../definition/json.ts";
+import type { JsonObject } from "../definition/json.ts";
 import { toSignalboxError } from "../errors.ts";
 import type { Finished } from "./finish.ts";
 import type { NodeRun } from "./node.ts";
-import { nextRound } from "./rounds.ts";
+import { nextRound, type Round } from "./rounds.ts";
 import type { Visit } from "./visit.ts";
 import { recordVisit, withControl, type Work } from "./work.ts";
 
@@ -37,9 +37,9 @@ export async function endOfRegion(run: NodeRun, work: Work, error: ExecutionErro
   const brief = error && { code: error.code, message: error.message };
   if (!lane || !setup.region) return over(work, { status: error ? "failed" : "completed", last, error: brief });
   if (error && lane.onItemError === "fail") return over(work, { status: "failed", last, error: brief });
-  const output = last === null ? null : await outputOf(run, work, last);
+  const output = last === null ? { output: null } : await outputOf(run, work, last);
   try {
-    const next = await nextRound(host, work, lane, setup.region.conditionReads, brief ? { error: brief } : { output });
+    const next = await nextRound(host, work, lane, setup.region.conditionReads, brief ? { error: brief } : output);
     if (next.isOver) return over(next.work, { status: "completed", last, error: null });
     return { work: next.work, next: setup.region.start, handled: false };
   } catch (thrown) {
@@ -59,9 +59,11 @@ function over(work: Work, end: RegionEnd): Finished {
   return { work: withControl(work, { $end: end as unknown as JsonObject }), next: null, handled: false };
 }
 
-async function outputOf({ host }: NodeRun, work: Work, stepId: string): Promise<Json> {
+async function outputOf({ host }: NodeRun, work: Work, stepId: string): Promise<Pick<Round, "output" | "stored">> {
   const slot = work.state._steps[stepId]?.o ?? { v: null };
-  if ("v" in slot) return slot.v;
-  // A large output stays where it is.
-  return work.staged.values.some(({ ref }) => ref === slot.r) || (await host.values([slot.r])).has(slot.r) ? { $ref: slot.r } : null;
+  if ("v" in slot) return { output: slot.v };
+  // A large output stays where it is until the loop is over.
+  const { r: ref } = slot;
+  const value = work.staged.values.find((fresh) => fresh.ref === ref)?.value ?? (await host.values([ref])).get(ref) ?? null;
+  return { stored: { ref, bytes: Buffer.byteLength(JSON.stringify(value)) } };
 }

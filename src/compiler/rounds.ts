@@ -2,7 +2,7 @@ import { parseExpression } from "../definition/expression.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { SignalboxError } from "../errors.ts";
 import type { StepHost } from "./host.ts";
-import { createScope, ROUND, toSlot } from "./scope.ts";
+import { createScope, MAX_VALUE_BYTES, ROUND, toSlot } from "./scope.ts";
 import type { LaneEntry } from "./state.ts";
 import { withControl, type Work } from "./work.ts";
 
@@ -15,6 +15,8 @@ const CHUNK = 50;
 export interface Round {
   index: number;
   output?: Json;
+  /** Instead of a large output: where it is, and its size. */
+  stored?: { ref: string; bytes: number };
   error?: { code: string; message: string };
 }
 
@@ -44,6 +46,19 @@ export async function roundResults(host: StepHost, control: JsonObject): Promise
   const stored = chunks.length > 0 ? await host.values(chunks) : new Map<string, Json>();
   // Written by `note` alone.
   return [...chunks.flatMap((ref) => (stored.get(ref) ?? []) as unknown as Round[]), ...((control[RESULTS] ?? []) as unknown as Round[])];
+}
+
+/** The rounds with their large outputs loaded. TOO_LARGE, before anything is loaded, where they are more than one output may be. */
+export async function withOutputs(host: StepHost, rounds: readonly Round[]): Promise<Round[]> {
+  const bytes = rounds.reduce((sum, { stored }) => sum + (stored?.bytes ?? 0), 0);
+  if (bytes > MAX_VALUE_BYTES) {
+    const message = `The outputs of the rounds have ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`;
+    throw new SignalboxError("TOO_LARGE", message, { details: { bytes, limit: MAX_VALUE_BYTES } });
+  }
+  const refs = rounds.flatMap(({ stored }) => (stored ? [stored.ref] : []));
+  if (refs.length === 0) return [...rounds];
+  const values = await host.values(refs);
+  return rounds.map(({ stored, ...round }) => (stored ? { ...round, output: values.get(stored.ref) ?? null } : round));
 }
 
 function note(work: Work, round: Round): Work {

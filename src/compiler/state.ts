@@ -106,9 +106,10 @@ function mergeSlot(reducer: Variable["reducer"], left: Slot, right: Slot): Slot 
     case "sum":
       return { v: Number(left.v) + Number(right.v) };
     case "min":
-      return { v: Math.min(Number(left.v), Number(right.v)) };
     case "max":
-      return { v: Math.max(Number(left.v), Number(right.v)) };
+      // Null is no value yet: the smallest of nothing and 3 is 3.
+      if (left.v === null || right.v === null) return left.v === null ? right : left;
+      return { v: Math[reducer](Number(left.v), Number(right.v)) };
     case "first":
       return left.v === null ? right : left;
     default:

@@ -3,7 +3,7 @@ import type { Outcome } from "../definition/step.ts";
 import type { Variable } from "../definition/workflow.ts";
 import type { Staged } from "./host.ts";
 import { toSlot } from "./scope.ts";
-import { mergeSteps, mergeVariables, visibleRegionState, type GraphState, type Slot, type StateUpdate } from "./state.ts";
+import { mergeSteps, mergeVariables, visibleRegionState, type GraphState, type Slot, type StateUpdate, type StepState } from "./state.ts";
 
 /** The state as one node sees it while it runs one step or a stretch of them, and the update that brings LangGraph there. */
 export interface Work {
@@ -35,6 +35,25 @@ export function withControl(work: Work, control: JsonObject): Work {
     state: { ...work.state, _ctl: { ...work.state._ctl, ...control } },
     update: { ...work.update, _ctl: { ...work.update._ctl, ...control } },
   };
+}
+
+/** What a region adds to the state around it. */
+export interface RegionUpdate {
+  vars: Record<string, Slot>;
+  steps: Record<string, StepState>;
+}
+
+/**
+ * The work with what a region added. Here and not by LangGraph's reducers: it joins what tasks of one superstep wrote in the order
+ * of their nodes' names, in which lane 10 of a loop comes before lane 2.
+ */
+export function joinRegion(work: Work, { vars, steps }: RegionUpdate, variables: Record<string, Variable>): Work {
+  const joined = <T extends Pick<GraphState, "_vars" | "_steps">>(state: T): T => ({
+    ...state,
+    _vars: mergeVariables(variables, state._vars, vars),
+    _steps: mergeSteps(state._steps, steps),
+  });
+  return { ...work, state: joined(work.state), update: joined(work.update) };
 }
 
 /** The work after one more visit; the given one stays as it is, so that a failed follower can be forgotten. */

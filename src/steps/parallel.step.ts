@@ -28,7 +28,8 @@ export default defineStep({
   description: "Runs branches side by side; each goes at its own pace, waits and survives a crash on its own.",
   group: "Flow",
   config: Config,
-  literal: [],
+  // Read again when the branches come together, and must say the same then.
+  literal: ["/waitFor", "/requiredCount", "/onBranchError"],
   routes: ({ join }) => [{ to: join }],
   regions: ({ branches, join }) => branches.map(({ name, start }) => ({ name, start, end: join })),
   check({ branches, waitFor, requiredCount }) {
@@ -45,9 +46,11 @@ export default defineStep({
     const items = Object.fromEntries(config.branches.flatMap(({ name, input }): [string, Json][] => (input === undefined ? [] : [[name, input]])));
     return { kind: "split", split: { quorum, onError: config.onBranchError, items } };
   },
-  gather({ config }, results) {
+  gather({ step }, results) {
+    // Literals, so the config as written is the config as parsed but for its default.
+    const { waitFor = "all", requiredCount = 0 } = step.config as { waitFor?: "all" | "any" | "count"; requiredCount?: number };
     const completed = results.filter(({ status }) => status === "completed");
-    const quorum = { all: 0, any: 1, count: config.requiredCount ?? 0 }[config.waitFor];
+    const quorum = { all: 0, any: 1, count: requiredCount }[waitFor];
     if (completed.length < quorum) {
       throw new SignalboxError("STEP_FAILED", `${completed.length} branches completed, ${quorum} are needed.`);
     }
