@@ -1,11 +1,14 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { ACTION_NAME, type Action, type Actions } from "./actions/action.ts";
 import { SignalboxError } from "./errors.ts";
-import type { StepType } from "./steps/step.ts";
+import type { StepServices, StepType, UnboundStep } from "./steps/step.ts";
 
 const STEP_FILE = /\.step\.(ts|js|mjs)$/;
+const ACTION_FILE = /\.action\.(ts|js|mjs)$/;
 const OWN_STEPS = path.join(import.meta.dirname, "steps");
+const OWN_ACTIONS = path.join(import.meta.dirname, "actions");
 
 /** The step types this process knows. */
 export interface StepTypes {
@@ -19,15 +22,37 @@ export interface StepTypes {
  * Loads every `*.step.ts` of the service and of the operators' own folder. A file that cannot be loaded, holds no step type, or
  * takes a name that is taken is named in an INVALID_INPUT error: a start with half of the step types would fail executions later.
  */
-export async function loadStepTypes(options: { folder?: string | undefined } = {}): Promise<StepTypes> {
+export async function loadStepTypes(options: { folder?: string | undefined; services?: StepServices } = {}): Promise<StepTypes> {
+  const services = options.services ?? { actions: await loadActions(options) };
   const found = await loadFiles({
     folders: [OWN_STEPS, ...(options.folder === undefined ? [] : [path.resolve(options.folder)])],
     pattern: STEP_FILE,
-    isOne: isStepType,
+    isOne: isStep,
     what: "step type",
     how: "defineStep({ type, title, group, config, run, ... })",
   });
-  return createStepTypes(found.map(({ value, file }) => ({ stepType: value, file })));
+  return createStepTypes(found.map(({ value, file }) => ({ stepType: "bind" in value ? value.bind(services) : value, file })));
+}
+
+/** Loads every `*.action.ts` of the service and of the operators' own folder, with the same care. */
+export async function loadActions(options: { folder?: string | undefined } = {}): Promise<Actions> {
+  const found = await loadFiles({
+    folders: [OWN_ACTIONS, ...(options.folder === undefined ? [] : [path.resolve(options.folder)])],
+    pattern: ACTION_FILE,
+    isOne: isAction,
+    what: "action",
+    how: "defineAction({ name, title, description, input, effect, run })",
+  });
+  const byName = new Map<string, { value: Action; file: string }>();
+  for (const entry of found) {
+    const { name } = entry.value;
+    const other = byName.get(name);
+    if (other) throw unusable(entry.file, "action", `takes the name "${name}", which ${other.file} has`);
+    if (!ACTION_NAME.test(name)) throw unusable(entry.file, "action", `has the name "${name}"; write words joined by dots`);
+    byName.set(name, entry);
+  }
+  const all = found.map(({ value }) => value).toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  return { get: (name) => byName.get(name)?.value, list: () => [...all] };
 }
 
 /** A registry of the given step types; `file` is what a clash of names is reported with. */
@@ -92,6 +117,18 @@ async function exportsOf<T>(file: string, { isOne, what, how }: FileKind<T>): Pr
   const values = [...new Set(Object.values(exported).filter(isOne))];
   if (values.length === 0) throw unusable(file, what, `exports no ${what}; export one made by ${how}`);
   return values;
+}
+
+function isStep(value: unknown): value is StepType | UnboundStep {
+  const isUnbound = typeof value === "object" && value !== null && typeof (value as Partial<UnboundStep>).bind === "function";
+  return isUnbound || isStepType(value);
+}
+
+function isAction(value: unknown): value is Action {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, title, effect, input, run } = value as Partial<Action>;
+  const isComplete = typeof name === "string" && typeof title === "string" && typeof effect === "string" && typeof run === "function";
+  return isComplete && typeof (input as { safeParse?: unknown } | undefined)?.safeParse === "function";
 }
 
 function isStepType(value: unknown): value is StepType {

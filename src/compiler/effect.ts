@@ -7,7 +7,7 @@ import type { Visit, VisitEnd } from "./visit.ts";
  * commit of the visit), and unknown: claimed, and no result. What is unknown is never repeated silently; a person settles it.
  */
 export function isOnce({ plan }: Visit): boolean {
-  return plan.step.effect === "once";
+  return (plan.step.effect ?? plan.type.effect?.(plan.step.config)) === "once";
 }
 
 /** True when an attempt was begun, after the last wait of this visit if it had any, and nobody knows how it ended. */

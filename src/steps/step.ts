@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Actions } from "../actions/action.ts";
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { EventDraft } from "../definition/event.ts";
@@ -37,6 +38,8 @@ export interface StepType<C = unknown> {
    * The compiler makes a subgraph of each; the checker refuses edges out of a region.
    */
   regions?(config: C): { name: string; start: string; end: string | null }[];
+  /** How a repeat after a crash is treated where the step itself does not say. */
+  effect?(config: C): Step["effect"];
   /** True: each region is a lane that runs its body again and again, as `Split.loop` says. */
   runsRounds?: boolean;
   /** The step's result once its regions ended. A type with regions must have it. */
@@ -51,6 +54,21 @@ export interface StepType<C = unknown> {
 /** Declares a step type; the config's type is inferred from its schema. */
 export function defineStep<C>(type: StepType<C>): StepType<C> {
   return type;
+}
+
+/** What the process loads when it starts and some step types are made of. */
+export interface StepServices {
+  actions: Actions;
+}
+
+/** A step type that is made when these are known. */
+export interface UnboundStep {
+  bind(services: StepServices): StepType;
+}
+
+/** Declares a step type over what the process has loaded. */
+export function defineStepWith<C>(make: (services: StepServices) => StepType<C>): UnboundStep {
+  return { bind: (services) => make(services) };
 }
 
 /** How a run of a step ended. A failure is thrown as SignalboxError. */

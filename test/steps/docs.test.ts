@@ -83,7 +83,7 @@ async function give(engine: Engine, clock: ManualClock, id: string, answer: Answ
   if ("event" in answer) await engine.executor.signal(ann, id, answer);
   if ("answer" in answer) {
     const [wait] = (await engine.executor.waits("default", { executionId: id, status: "open", pageSize: 1 })).items;
-    await engine.executor.answer(ann, wait?.id ?? "", answer.answer as JsonObject);
+    await engine.executor.answer(ann, wait?.id ?? "", answer.answer);
   }
 }
 

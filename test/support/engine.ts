@@ -19,8 +19,8 @@ import { createWorker, type Worker } from "../../src/executor/worker.ts";
 import { createOutbound, type OutboundOptions } from "../../src/outbound/outbound.ts";
 import { systemClock, type Clock } from "../../src/ports/clock.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { createStepTypes, loadStepTypes, type StepTypes } from "../../src/registry.ts";
-import type { StepType } from "../../src/steps/step.ts";
+import { createStepTypes, loadActions, loadStepTypes, type StepTypes } from "../../src/registry.ts";
+import type { StepServices, StepType } from "../../src/steps/step.ts";
 import { createWorkflowManager, type WorkflowManager } from "../../src/workflows/manager.ts";
 
 /** Set by the vitest project that drops every execution from memory after each superstep. */
@@ -51,6 +51,8 @@ export interface EngineOptions {
   clock?: Clock;
   /** Step types beside the real ones. */
   stepTypes?: readonly StepType[];
+  /** Instead of what is in the service's own folders. */
+  services?: Partial<StepServices>;
   models?: ModelsOptions;
   /** Where requests of steps may go, and where names are resolved. */
   outbound?: OutboundOptions;
@@ -64,7 +66,7 @@ export interface EngineOptions {
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const { clock = systemClock, leaseMs = 15_000 } = options;
   const store = options.store ?? (await openStore("sqlite::memory:", { ownerId: "worker-1", clock }));
-  const stepTypes = await withReal(options.stepTypes ?? []);
+  const stepTypes = await withReal(options);
   const queue = createLocalQueue();
   const tokens = createTokenHub();
   const models = createModels({ clock, ...options.models });
@@ -134,8 +136,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
 
 let real: Promise<StepTypes> | undefined;
 
-async function withReal(own: readonly StepType[]): Promise<StepTypes> {
+async function withReal({ stepTypes: own = [], services }: EngineOptions): Promise<StepTypes> {
   real ??= loadStepTypes();
-  const all = [...(await real).list(), ...own];
+  const loaded = services ? loadStepTypes({ services: { actions: await loadActions(), ...services } }) : real;
+  const all = [...(await loaded).list(), ...own];
   return createStepTypes(all.map((stepType) => ({ stepType, file: `${stepType.type}.step.ts` })));
 }
