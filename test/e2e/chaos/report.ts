@@ -3,6 +3,8 @@ import { TROUBLES, type Trouble } from "./nemesis.ts";
 import type { ChaosTrial } from "./trial.ts";
 
 const SHOWN = 25;
+/** Executions whose whole history is shown. */
+const HISTORIES = 2;
 
 /** The figures of a trial as a Markdown table, and what was broken. */
 export function chaosReport({ options, losses, evidence, troubles, calls, arrivals, drainMs, tookMs }: ChaosTrial): string {
@@ -38,6 +40,10 @@ export function chaosReport({ options, losses, evidence, troubles, calls, arriva
     ...rows.map(([name, value]) => `| ${name} | ${value} |`),
     ...(details.length > 0 ? ["", ...details] : []),
     ...(losses.length > SHOWN ? [`- and ${losses.length - SHOWN} more`] : []),
+    ...losses
+      .filter(({ loss }) => loss === "wrong")
+      .slice(0, HISTORIES)
+      .map(({ run }) => historyOf(run, evidence)),
   ].join("\n");
 }
 
@@ -65,4 +71,10 @@ function rawRepeats(arrivals: ChaosTrial["arrivals"]): number {
 
 function seconds(ms: number | undefined): string {
   return ms === undefined ? "-" : (ms / 1_000).toFixed(1);
+}
+
+function historyOf(run: string, evidence: ChaosTrial["evidence"]): string {
+  const found = evidence.find(({ started }) => run.startsWith(started.run.run));
+  const lines = found?.events.map(({ seq, at, attempt, summary }) => `${seq} ${at} attempt ${attempt ?? "-"}: ${summary}`) ?? [];
+  return [`\n${run}`, ...lines].join("\n");
 }
