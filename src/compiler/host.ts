@@ -70,6 +70,10 @@ export interface StepHost {
   readonly clock: Clock;
   /** Aborted on cancel and on loss of the lease, with a SignalboxError as its reason. */
   readonly signal: AbortSignal;
+  /** Steps entered so far, those included that other branches are at this moment: a limit holds for all of them together. */
+  readonly stepsEntered: number;
+  /** Counts a step, or takes it back because it will be entered again. */
+  countStep(by: 1 | -1): void;
   /** The wait this place is parked on, or was until somebody answered. */
   waitAt(path: string, visit: number): Wait | undefined;
   /** Attempts that were begun in this visit, before a crash included. */

@@ -12,6 +12,7 @@ import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
 import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
+import { patientRead } from "./patient-read.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
 const LAZY_FLUSH_MS = 25;
@@ -71,6 +72,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     onLost: (error) => controller.abort(error),
   });
   const groups = createGroups({ draft, withdraw });
+  let stepsEntered = draft.stepsTaken;
   let failure: Parking["failure"];
   let ended: Staged["end"];
   let cancelLazyFlush: (() => void) | undefined;
@@ -140,6 +142,10 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     flush,
     log: (message, fields) => log(message, { executionId: draft.id, workflowId: draft.workflowId, ...fields }),
 
+    get stepsEntered() {
+      return stepsEntered;
+    },
+    countStep: (by) => void (stepsEntered += by),
     waitAt: (path, visit) => draft.waits.find((wait) => wait.path === path && wait.visit === visit),
     attemptsAt(path, visit) {
       const inFlight = draft.inFlight[path];
@@ -179,16 +185,18 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
     async values(refs) {
       const missing = refs.filter((ref) => !loadedValues.has(ref));
       if (missing.length > 0) {
-        for (const [ref, value] of await store.events.values(draft.tenant, draft.id, missing)) loadedValues.set(ref, value);
+        const found = await patientRead(() => store.events.values(draft.tenant, draft.id, missing), session);
+        for (const [ref, value] of found) loadedValues.set(ref, value);
       }
       return loadedValues;
     },
     models: (place) => modelsFor(session, place),
     fetch,
-    decision: (place) => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)),
+    decision: (place) =>
+      patientRead(() => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)), session),
     async recordDecision(place, decision) {
       // A crash between this commit and the step's own leads here again with a person's answer: it is told once.
-      if (draft.epoch > 1 && (await store.decisions.get(draft.tenant, decision.id))) return;
+      if (draft.epoch > 1 && (await patientRead(() => store.decisions.get(draft.tenant, decision.id), session))) return;
       committer.pending.decisions.push(decision);
       committer.pending.drafts.push(recordedEvent(place, decision, isoTime(clock)));
       await flush();
