@@ -13,6 +13,7 @@ import { expireListedWaits } from "./expire.ts";
 import { holdExecution, type Holding } from "./hold.ts";
 import { createSession, type Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
+import { upcast } from "./upcast.ts";
 import { createWakeups, type Wakeups } from "./wakeups.ts";
 
 /** Claims in a row without a checkpoint between them after which an execution is taken to kill its workers. */
@@ -117,11 +118,11 @@ export function createWorker(options: WorkerOptions): Worker {
     let inbox = isNew ? [] : await store.inbox.list(hint.tenant, hint.executionId);
     if (TERMINAL_STATUSES.has(handle.execution.status) && inbox.length === 0) return;
     const now = clock.now();
-    let draft = structuredClone(handle.execution);
+    let draft = upcast(handle.execution);
     let absorbed = absorb(draft, inbox, now);
     if (!(await expireListedWaits(store, draft, now))) {
       inbox = await store.inbox.list(hint.tenant, hint.executionId);
-      draft = structuredClone(handle.execution);
+      draft = upcast(handle.execution);
       absorbed = absorb(draft, inbox, now);
     }
     const isNothing = absorbed.action === "rest" && absorbed.consumed.length === 0;

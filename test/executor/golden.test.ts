@@ -32,7 +32,7 @@ test.each(versions)("executions that version %s left parked end as they would ha
     await approveAll(engine, id);
     expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output });
   }
-});
+}, 60_000);
 
 /** Answers whatever the execution asks until it has ended. */
 async function approveAll(engine: Engine, executionId: string): Promise<void> {
