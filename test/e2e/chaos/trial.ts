@@ -18,7 +18,10 @@ import { torment, type Trouble } from "./nemesis.ts";
 import { startPods } from "./pods.ts";
 import { startReceiver, type Arrival } from "./receiver.ts";
 
-/** What runs: half of it calls outside, so that a repeat shows. */
+/**
+ * What runs: a third of it calls outside, so that a repeat shows. Nothing is paused: a pause that a slow process still had in hand
+ * when its client asked another one lands after the resume, and rightly pauses again.
+ */
 const MIX: readonly Kind[] = [
   "calls",
   "decisions",
@@ -29,7 +32,7 @@ const MIX: readonly Kind[] = [
   "line",
   "prompts",
   "calls",
-  "paused",
+  "prompts",
   "decisions",
   "cancelled",
 ];
