@@ -10,6 +10,7 @@ import type { Figures } from "./measure/figures.ts";
 import { countFsyncs } from "./measure/fsyncs.ts";
 import { loads, machineFacts } from "./measure/machine.ts";
 import { countWrites } from "./measure/writes.ts";
+import { undisturbed } from "./measure/quiet.ts";
 import { readOptions } from "./options.ts";
 import { PEERS, type PeerName } from "./peers/all.ts";
 import type { PeerOptions } from "./peers/peer.ts";
@@ -32,7 +33,7 @@ async function runJobs(): Promise<void> {
     // Another one begins in every round, so that none always runs on a machine the one before has heated up.
     const order = peers.map((_, index) => peers[(index + round) % peers.length] as PeerName); // the index is inside the list
     for (const peer of order) {
-      const figures: Figures = { ...(await warmJobs(peer)), ...(await killJob(peer)), ...(round === 1 ? await countStoring(peer) : {}) };
+      const figures: Figures = { ...(await undisturbed(() => measureRound(peer))), ...(round === 1 ? await countStoring(peer) : {}) };
       results.get(peer)?.push(figures);
       console.error(`round ${round} of ${rounds}: ${PEERS[peer].name}`);
     }
@@ -41,6 +42,10 @@ async function runJobs(): Promise<void> {
     `\n${rounds} rounds, medians (smallest-largest); J1 ${sizes.j1}, J3 ${sizes.j3}, J4 ${sizes.j4}, J5 ${sizes.j5} executions; load average at the end ${loads(loadavg())}.\n`,
   );
   console.log(table(results));
+}
+
+async function measureRound(name: PeerName): Promise<Figures> {
+  return { ...(await warmJobs(name)), ...(await killJob(name)) };
 }
 
 /** The jobs that share a process: a fresh one for every peer and round. */
