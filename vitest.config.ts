@@ -10,7 +10,10 @@ export default defineConfig({
     environment: "node",
     projects: [
       // Everything that is not named below, so that no folder is forgotten.
-      { resolve: { alias }, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/{contract,emulator,api,deploy,e2e,chaos}/**"] } },
+      {
+        resolve: { alias },
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/{contract,emulator,api,deploy,e2e,chaos}/**"] },
+      },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], globals: true, testTimeout: 30_000 } },
       {
         test: {

@@ -28,7 +28,7 @@ export async function soak(peer: Peer, options: PeerOptions, thousands: number):
     await child.kill();
   }
   return [
-    `${peer.name}`,
+    peer.name,
     "",
     "| executions | memory MB (PSS) after a second of rest | executions/s | CPU ms per execution |",
     "|---|---|---|---|",

@@ -10,7 +10,12 @@ import { WorkflowInput } from "../src/definition/workflow.ts";
 const FOLDER = path.join(import.meta.dirname, "..", "test", "fixtures", "golden");
 
 const ask = (id: string, next: string) => ({ id, type: "approval", config: { title: `Go on at ${id}?` }, nextSteps: [next] });
-const set = (id: string, values: Record<string, unknown>, next: string[]) => ({ id, type: "transform", config: { set: values }, nextSteps: next });
+const set = (id: string, values: Record<string, unknown>, next: string[]) => ({
+  id,
+  type: "transform",
+  config: { set: values },
+  nextSteps: next,
+});
 
 /** What waits in which way, with the input it is started with and the output it ends with once everything is approved. */
 const CASES = [
@@ -35,7 +40,13 @@ const CASES = [
         {
           id: "fan",
           type: "parallel",
-          config: { branches: [{ name: "left", start: "askLeft", input: { side: "left" } }, { name: "right", start: "askRight" }], join: "joined" },
+          config: {
+            branches: [
+              { name: "left", start: "askLeft", input: { side: "left" } },
+              { name: "right", start: "askRight" },
+            ],
+            join: "joined",
+          },
         },
         ask("askLeft", "left"),
         set("left", { side: "${ item.side }" }, ["joined"]),
@@ -51,7 +62,11 @@ const CASES = [
     workflow: {
       id: "rounds",
       steps: [
-        { id: "each", type: "loop", config: { loopType: "for_each", over: "${ input.items }", maxIterations: 5, concurrency: 2, body: "askEach" } },
+        {
+          id: "each",
+          type: "loop",
+          config: { loopType: "for_each", over: "${ input.items }", maxIterations: 5, concurrency: 2, body: "askEach" },
+        },
         ask("askEach", "double"),
         set("double", { n: "${ item * 2 }" }, []),
       ],
@@ -63,7 +78,11 @@ const CASES = [
   {
     workflow: {
       id: "large",
-      steps: [set("make", { text: "${ input.text }" }, ["ask"]), ask("ask", "use"), set("use", { size: "${ size(steps.make.output.text) }" }, [])],
+      steps: [
+        set("make", { text: "${ input.text }" }, ["ask"]),
+        ask("ask", "use"),
+        set("use", { size: "${ size(steps.make.output.text) }" }, []),
+      ],
       output: { size: "${ steps.use.output.size }" },
     },
     input: { text: "x".repeat(40_000) },
@@ -82,7 +101,7 @@ const app = await createApp({ config: loaded.config });
 const expected: Record<string, unknown> = {};
 for (const { workflow, input, output } of CASES) {
   await app.workflows.create(LOCAL_PRINCIPAL, WorkflowInput.parse({ name: workflow.id, ...workflow }));
-  const { execution } = await app.executor.start(LOCAL_PRINCIPAL, { workflowId: workflow.id, input: input as Record<string, never> });
+  const { execution } = await app.executor.start(LOCAL_PRINCIPAL, { workflowId: workflow.id, input: input });
   await app.executor.waitForEnd(LOCAL_PRINCIPAL.tenant, execution.id, { timeoutMs: 10_000 });
   expected[execution.id] = output;
 }

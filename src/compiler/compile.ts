@@ -1,4 +1,11 @@
-import { END, START, StateGraph, type BaseCheckpointSaver, type CompiledStateGraph, type LangGraphRunnableConfig } from "@langchain/langgraph";
+import {
+  END,
+  START,
+  StateGraph,
+  type BaseCheckpointSaver,
+  type CompiledStateGraph,
+  type LangGraphRunnableConfig,
+} from "@langchain/langgraph";
 import { parseExpression } from "../definition/expression.ts";
 import type { WorkflowDefinition } from "../definition/workflow.ts";
 import type { StepTypes } from "../registry.ts";
@@ -40,7 +47,11 @@ export function compileWorkflow(definition: WorkflowDefinition, { stepTypes, che
 
 /** The builder as it is used with names that are data. */
 interface DataGraph {
-  addNode(name: string, node: (state: GraphState, config: LangGraphRunnableConfig) => unknown, options: { ends: string[]; subgraphs?: WorkflowGraph[] }): void;
+  addNode(
+    name: string,
+    node: (state: GraphState, config: LangGraphRunnableConfig) => unknown,
+    options: { ends: string[]; subgraphs?: WorkflowGraph[] },
+  ): void;
   addEdge(from: string, to: string): void;
   compile(options: { checkpointer?: BaseCheckpointSaver; name?: string }): WorkflowGraph;
 }
@@ -85,7 +96,8 @@ function regionSetup(outer: NodeSetup, owner: StepPlan, { name, start, end }: Pl
     end,
     isLane: owner.type.runsRounds === true,
     conditionReads: typeof condition === "string" ? parseExpression(condition).stepIds : new Set(),
-    absorbsErrors: collects(owner) || leadsErrorsOn(owner) || (outer.region ? outer.region.absorbsErrors : isHandling(outer.workflow.definition)),
+    absorbsErrors:
+      collects(owner) || leadsErrorsOn(owner) || (outer.region ? outer.region.absorbsErrors : isHandling(outer.workflow.definition)),
   };
 }
 

@@ -69,6 +69,8 @@ function visibleState(scope: Scope, variables: Record<string, { secret: boolean 
   // Scopes are built from JSON alone, see scope.ts.
   const { input, vars, steps } = scope as { input: Json; vars: JsonObject; steps: JsonObject };
   const shown = Object.fromEntries(Object.entries(vars).filter(([name]) => variables[name]?.secret !== true));
-  const visited = Object.entries(steps).filter(([, step]) => step !== null && typeof step === "object" && !Array.isArray(step) && step["outcome"] !== null);
+  const visited = Object.entries(steps).filter(
+    ([, step]) => step !== null && typeof step === "object" && !Array.isArray(step) && step["outcome"] !== null,
+  );
   return { input, vars: shown, steps: Object.fromEntries(visited) };
 }

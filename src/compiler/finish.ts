@@ -32,7 +32,11 @@ export interface Failed {
 }
 
 /** Maps the outputs, picks the way out and records the visit, or says that the execution fails here. */
-export async function finishVisit(visit: Visit, work: Work, end: Exclude<VisitEnd, { kind: "wait" | "split" }>): Promise<Finished | Failed> {
+export async function finishVisit(
+  visit: Visit,
+  work: Work,
+  end: Exclude<VisitEnd, { kind: "wait" | "split" }>,
+): Promise<Finished | Failed> {
   if (end.kind === "failed") return await handleFailure(visit, work, end.error);
   try {
     return await complete(visit, work, end);
@@ -47,7 +51,11 @@ async function complete(visit: Visit, work: Work, end: Extract<VisitEnd, { kind:
   const mapped = end.outcome === "skipped" ? [] : plan.output.map(([name, value]): [string, Json] => [name, value.evaluate(scope)]);
   const after = withResults(visit, scope, end, mapped);
   const next = chooseNext(visit, after, end);
-  const recorded = recordVisit(work, { stepId: place.stepId, path: place.path, visit: place.visit, outcome: end.outcome, output: end.output, variables: mapped }, variablesOf(visit));
+  const recorded = recordVisit(
+    work,
+    { stepId: place.stepId, path: place.path, visit: place.visit, outcome: end.outcome, output: end.output, variables: mapped },
+    variablesOf(visit),
+  );
   await setEnd(visit, recorded, next);
   if (plan.step.compensate !== undefined && end.outcome === "success") {
     const output = recorded.state._steps[place.stepId]?.o ?? { v: null };
@@ -71,12 +79,24 @@ async function handleFailure(visit: Visit, work: Work, error: SignalboxError): P
     retryable: error.retryable,
   };
   const fail = (cause: ExecutionError, pause: boolean): Failed => {
-    visit.staged.events.push(stepEvent(visit, "step.failed", `${visit.plan.step.name} failed: ${cause.message}`, { ...cause, type: visit.plan.type.type, details: detailsOf(error), handled: pause ? "pause" : "fail", next: null }));
+    visit.staged.events.push(
+      stepEvent(visit, "step.failed", `${visit.plan.step.name} failed: ${cause.message}`, {
+        ...cause,
+        type: visit.plan.type.type,
+        details: detailsOf(error),
+        handled: pause ? "pause" : "fail",
+        next: null,
+      }),
+    );
     return { failure: { error: cause, pause } };
   };
   if (FATAL.has(error.code)) return fail(failure, false);
   const outcome: Outcome = error.code === "STEP_TIMEOUT" || error.code === "WAIT_EXPIRED" ? "timeout" : "error";
-  const scope: Scope = { ...visit.scope, output: null, error: { code: error.code, message: error.message, stepId: visit.place.stepId, details: detailsOf(error) } };
+  const scope: Scope = {
+    ...visit.scope,
+    output: null,
+    error: { code: error.code, message: error.message, stepId: visit.place.stepId, details: detailsOf(error) },
+  };
   try {
     const route = firstRoute(visit.plan, scope, outcome);
     if (route) return await handled(visit, work, failure, { handled: "route", outcome, next: route.to, output: null });
@@ -104,12 +124,19 @@ async function byPolicy(visit: Visit, work: Work, { policy, failure, outcome, sc
     return await handled(visit, work, failure, { handled: "goto", outcome, next: policy.goto, output: null });
   }
   if (policy.action === "compensate" && visit.place.branch === null) {
-    return await handled(visit, beginCompensation(work, failure), failure, { handled: "compensate", outcome, next: COMPENSATE_NODE, output: null });
+    return await handled(visit, beginCompensation(work, failure), failure, {
+      handled: "compensate",
+      outcome,
+      next: COMPENSATE_NODE,
+      output: null,
+    });
   }
   if (policy.action !== "continue") return undefined;
   const value = policy.value ?? null;
   const next = firstRoute(visit.plan, { ...scope, output: value }, "success");
-  return next === undefined ? undefined : await handled(visit, work, failure, { handled: "continue", outcome: "success", next: next?.to ?? null, output: value });
+  return next === undefined
+    ? undefined
+    : await handled(visit, work, failure, { handled: "continue", outcome: "success", next: next?.to ?? null, output: value });
 }
 
 async function handled(
@@ -119,16 +146,25 @@ async function handled(
   how: { handled: string; outcome: Outcome; next: string | null; output: Json },
 ): Promise<Finished> {
   const { place } = visit;
-  const recorded = recordVisit(work, { stepId: place.stepId, path: place.path, visit: place.visit, outcome: how.outcome, output: how.output, variables: [] }, variablesOf(visit));
+  const recorded = recordVisit(
+    work,
+    { stepId: place.stepId, path: place.path, visit: place.visit, outcome: how.outcome, output: how.output, variables: [] },
+    variablesOf(visit),
+  );
   await setEnd(visit, recorded, how.next);
   recorded.staged.events.push(
-    stepEvent(visit, "step.failed", `${visit.plan.step.name} failed: ${failure.message} Goes on ${how.next === null ? "to the end" : `to ${how.next}`}.`, {
-      ...failure,
-      type: visit.plan.type.type,
-      handled: how.handled,
-      next: how.next,
-      output: how.output,
-    }),
+    stepEvent(
+      visit,
+      "step.failed",
+      `${visit.plan.step.name} failed: ${failure.message} Goes on ${how.next === null ? "to the end" : `to ${how.next}`}.`,
+      {
+        ...failure,
+        type: visit.plan.type.type,
+        handled: how.handled,
+        next: how.next,
+        output: how.output,
+      },
+    ),
   );
   return { work: recorded, next: how.next, handled: true };
 }
@@ -153,11 +189,13 @@ function chooseNext(visit: Visit, scope: Scope, end: Extract<VisitEnd, { kind: "
 
 /** The scope with this visit in it: `when` sees the new variables and the output. */
 function withResults(visit: Visit, scope: Scope, end: Extract<VisitEnd, { kind: "done" }>, mapped: [string, Json][]): Scope {
-  const inline = (values: Iterable<[string, Json]>): Record<string, Slot> => Object.fromEntries([...values].map(([name, v]) => [name, { v }]));
+  const inline = (values: Iterable<[string, Json]>): Record<string, Slot> =>
+    Object.fromEntries([...values].map(([name, v]) => [name, { v }]));
   // Scopes are built from JSON alone, see scope.ts.
   const { vars, steps } = scope as { vars: JsonObject; steps: JsonObject };
   const merged = mapped.length === 0 ? undefined : mergeVariables(variablesOf(visit), inline(Object.entries(vars)), inline(mapped));
-  const newVars = merged === undefined ? vars : Object.fromEntries(Object.entries(merged).map(([name, slot]) => [name, "v" in slot ? slot.v : null]));
+  const newVars =
+    merged === undefined ? vars : Object.fromEntries(Object.entries(merged).map(([name, slot]) => [name, "v" in slot ? slot.v : null]));
   const { stepId, visit: visits } = visit.place;
   const newSteps = visit.plan.reads.has(stepId) ? { ...steps, [stepId]: { output: end.output, outcome: end.outcome, visits } } : steps;
   return { ...scope, vars: newVars, steps: newSteps };
@@ -167,7 +205,12 @@ function withResults(visit: Visit, scope: Scope, end: Extract<VisitEnd, { kind: 
 async function setEnd(visit: Visit, work: Work, next: string | null): Promise<void> {
   if (next !== null || visit.place.branch !== null) return;
   const { workflow, host } = visit;
-  const scope = await createScope(host, work.state, workflow.outputReads, new Map(work.staged.values.map(({ ref, value }) => [ref, value])));
+  const scope = await createScope(
+    host,
+    work.state,
+    workflow.outputReads,
+    new Map(work.staged.values.map(({ ref, value }) => [ref, value])),
+  );
   work.staged.end = { output: Object.fromEntries(workflow.output.map(([name, template]) => [name, template.evaluate(scope)])) };
 }
 

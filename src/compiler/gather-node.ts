@@ -37,16 +37,25 @@ export function createGatherNode(setup: NodeSetup, plan: StepPlan) {
       if (visit.wait.answer.data["mode"] !== "skip") return again(run, visit, before, key, results);
     }
     const end = await gather(visit, work, key, results);
-    const cleared = withControl(work, Object.fromEntries([key, ...plan.regions.map(({ name }) => `${key}/${name}`)].map((name) => [name, null])));
+    const cleared = withControl(
+      work,
+      Object.fromEntries([key, ...plan.regions.map(({ name }) => `${key}/${name}`)].map((name) => [name, null])),
+    );
     cleared.staged.closedGroups = [{ key, again: [] }];
     const finished = await finishVisit(visit, cleared, end);
-    if ("failure" in finished) return await leaveFailed(run, visit, { ...work, staged: { ...work.staged, closedGroups: undefined } }, finished);
+    if ("failure" in finished)
+      return await leaveFailed(run, visit, { ...work, staged: { ...work.staged, closedGroups: undefined } }, finished);
     if (visit.wait) finished.work.staged.closedWaits.push(visit.wait.id);
     return await leave(run, finished);
   };
 }
 
-async function gather(visit: Visit, work: Work, key: string, results: RegionResult[]): Promise<Exclude<VisitEnd, { kind: "wait" | "split" }>> {
+async function gather(
+  visit: Visit,
+  work: Work,
+  key: string,
+  results: RegionResult[],
+): Promise<Exclude<VisitEnd, { kind: "wait" | "split" }>> {
   const skipped = visit.wait?.answer?.data;
   if (skipped) return { kind: "done", outcome: "success", output: skipped["output"] ?? null };
   const failed = results.find(({ status }) => status === "failed");
@@ -56,7 +65,8 @@ async function gather(visit: Visit, work: Work, key: string, results: RegionResu
   try {
     const whole = visit.plan.type.runsRounds ? await withRounds(visit, results) : results;
     const result = visit.plan.type.gather?.(stepContext(visit, visit.signal), whole);
-    if (result?.kind === "done") return { kind: "done", outcome: result.outcome ?? "success", output: result.output ?? null, goto: result.goto };
+    if (result?.kind === "done")
+      return { kind: "done", outcome: result.outcome ?? "success", output: result.output ?? null, goto: result.goto };
     throw new SignalboxError("INTERNAL", `Step type "${visit.plan.type.type}" does not gather its regions.`);
   } catch (thrown) {
     if (isGraphBubbleUp(thrown)) throw thrown;
@@ -68,7 +78,10 @@ async function gather(visit: Visit, work: Work, key: string, results: RegionResu
 async function withRounds({ host }: Visit, lanes: RegionResult[]): Promise<RegionResult[]> {
   const all = lanes.flatMap(({ output }) => (output ?? []) as unknown as Round[]);
   const loaded = new Map((await withOutputs(host, all)).map((round) => [round.index, round]));
-  return lanes.map((lane) => ({ ...lane, output: ((lane.output ?? []) as unknown as Round[]).map(({ index }) => loaded.get(index)) as unknown as Json }));
+  return lanes.map((lane) => ({
+    ...lane,
+    output: ((lane.output ?? []) as unknown as Round[]).map(({ index }) => loaded.get(index)) as unknown as Json,
+  }));
 }
 
 /** A retry by hand runs the regions again that did not complete, from their start. */

@@ -106,4 +106,3 @@ export interface StepHost {
   recordDecision(place: StepPlace, decision: Decision): Promise<void>;
   log(message: string, fields: Record<string, unknown>): void;
 }
-

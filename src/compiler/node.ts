@@ -143,9 +143,21 @@ export function cancelVisit(run: NodeRun, work: Work, visit: Visit): Command {
   let after: Work = { ...work, staged: { ...visit.staged, steps: 0, events: [] } };
   if (hasBegun) {
     const { variables } = setup.workflow.definition;
-    after = recordVisit({ ...work, staged: visit.staged }, { stepId, path, visit: number, outcome: "error", output: null, variables: [] }, variables);
-    const data = { code: "CANCELLED", message: "The branch is not needed any more.", type: visit.plan.type.type, handled: "cancelled", next: null };
-    after.staged.events.push(stepEvent(visit, "step.failed", `${visit.plan.step.name} was cancelled: the branch is not needed any more.`, data));
+    after = recordVisit(
+      { ...work, staged: visit.staged },
+      { stepId, path, visit: number, outcome: "error", output: null, variables: [] },
+      variables,
+    );
+    const data = {
+      code: "CANCELLED",
+      message: "The branch is not needed any more.",
+      type: visit.plan.type.type,
+      handled: "cancelled",
+      next: null,
+    };
+    after.staged.events.push(
+      stepEvent(visit, "step.failed", `${visit.plan.step.name} was cancelled: the branch is not needed any more.`, data),
+    );
   } else host.countStep(-1);
   const ended = withControl(after, { $end: { status: "cancelled", last: null, error: null } });
   host.stage(taskId, { ...ended.staged, closedWaits: host.waitsWithin(setup.region?.branch ?? "") });

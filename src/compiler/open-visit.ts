@@ -40,6 +40,9 @@ export function visitsOf(work: Work, stepId: string): number {
  * were begun since and ended in a crash.
  */
 function attemptAfter(wait: { kind: string; state: unknown; attempt: number }, begun: number): number {
-  const isRetry = wait.kind === "failure" || wait.kind === "effect" || (wait.state !== null && typeof wait.state === "object" && Object.hasOwn(wait.state, "retry"));
+  const isRetry =
+    wait.kind === "failure" ||
+    wait.kind === "effect" ||
+    (wait.state !== null && typeof wait.state === "object" && Object.hasOwn(wait.state, "retry"));
   return isRetry ? Math.max(wait.attempt, begun) + 1 : wait.attempt;
 }

@@ -114,7 +114,9 @@ function splitConfig(type: StepType, config: JsonObject): { fixed: JsonObject; t
 }
 
 function bareExpressions(type: StepType, config: JsonObject): Expression[] {
-  return (type.expressions ?? []).flatMap((pointer) => select(config, pointer.split("/").slice(1))).flatMap((value) => (typeof value === "string" ? [parseExpression(value)] : []));
+  return (type.expressions ?? [])
+    .flatMap((pointer) => select(config, pointer.split("/").slice(1)))
+    .flatMap((value) => (typeof value === "string" ? [parseExpression(value)] : []));
 }
 
 function select(value: Json | undefined, path: string[]): Json[] {

@@ -52,7 +52,11 @@ export async function endOfRegion(run: NodeRun, work: Work, error: ExecutionErro
 export function failedRegion(visit: Visit, work: Work, _error: ExecutionError): Work {
   const { stepId, path, visit: number } = visit.place;
   const after = { ...work, staged: visit.staged };
-  return recordVisit(after, { stepId, path, visit: number, outcome: "error", output: null, variables: [] }, visit.workflow.definition.variables);
+  return recordVisit(
+    after,
+    { stepId, path, visit: number, outcome: "error", output: null, variables: [] },
+    visit.workflow.definition.variables,
+  );
 }
 
 function over(work: Work, end: RegionEnd): Finished {

@@ -63,7 +63,13 @@ export function createRegionNode({ outer, owner, region, inner, graph }: RegionN
 
     async function firstRound(entered: RegionEntry): Promise<{ isOver: boolean; control: JsonObject }> {
       if (!entered.lane) return { isOver: false, control: {} };
-      const begun = await nextRound(run.host, { ...createWork(state, outer.workflow.definition.variables), state: { ...work.state, _entry: entered, _ctl: {} } }, entered.lane, inner.conditionReads, null);
+      const begun = await nextRound(
+        run.host,
+        { ...createWork(state, outer.workflow.definition.variables), state: { ...work.state, _entry: entered, _ctl: {} } },
+        entered.lane,
+        inner.conditionReads,
+        null,
+      );
       return { isOver: begun.isOver, control: { [ROUND]: begun.work.state._ctl[ROUND] ?? 0 } };
     }
 
@@ -73,7 +79,13 @@ export function createRegionNode({ outer, owner, region, inner, graph }: RegionN
       const values = [...staged.values];
       const update: RegionUpdate = { vars: isKept ? (out._vars ?? {}) : {}, steps: out._steps ?? {} };
       const result: StoredResult = { status: how.status, error: how.error, output: await outputOf(how, out, values), ...update };
-      run.host.stage(run.taskId, { ...staged, values, steps: 0, closedWaits, region: { group: key, name: region.name, status: how.status, ns } });
+      run.host.stage(run.taskId, {
+        ...staged,
+        values,
+        steps: 0,
+        closedWaits,
+        region: { group: key, name: region.name, status: how.status, ns },
+      });
       return new Command({
         update: { _vars: {}, _steps: {}, _ctl: { [`${key}/${region.name}`]: result as unknown as JsonObject } },
         goto: owner.gatherNode,
@@ -81,14 +93,27 @@ export function createRegionNode({ outer, owner, region, inner, graph }: RegionN
     }
 
     async function outputOf(how: RegionEnd, out: Partial<GraphState>, values: Staged["values"]): Promise<Slot> {
-      if (split?.loop) return toSlot((await roundResults(run.host, out._ctl ?? {})) as unknown as Json, values, `The results of "${owner.step.id}"`, 1_024);
+      if (split?.loop)
+        return toSlot(
+          (await roundResults(run.host, out._ctl ?? {})) as unknown as Json,
+          values,
+          `The results of "${owner.step.id}"`,
+          1_024,
+        );
       return (how.last === null ? undefined : out._steps?.[how.last]?.o) ?? { v: null };
     }
   };
 }
 
 /** What the region sees of the outside, and what `item` is in it. */
-async function entryOf({ host }: NodeRun, work: Work, split: SplitRecord, key: string, region: PlannedRegion, lanes: number): Promise<RegionEntry> {
+async function entryOf(
+  { host }: NodeRun,
+  work: Work,
+  split: SplitRecord,
+  key: string,
+  region: PlannedRegion,
+  lanes: number,
+): Promise<RegionEntry> {
   const { _vars, _steps, _entry } = work.state;
   // The item of the loop around keeps its name where `item` becomes another one.
   const outside = { _vars: { ..._vars, ...(await namedItem(host, work.state)) }, _steps, groups: [...(_entry?.groups ?? []), key] };

@@ -35,7 +35,9 @@ export async function nextRound(
   noted = withControl(noted, { [ROUND]: index });
   if (lane.condition !== null && !(await holds(host, noted, lane.condition, reads))) return { work: noted, isOver: true };
   if (index >= lane.maxIterations) {
-    throw new SignalboxError("LOOP_LIMIT_EXCEEDED", `The loop ran ${lane.maxIterations} rounds.`, { details: { maxIterations: lane.maxIterations } });
+    throw new SignalboxError("LOOP_LIMIT_EXCEEDED", `The loop ran ${lane.maxIterations} rounds.`, {
+      details: { maxIterations: lane.maxIterations },
+    });
   }
   return { work: noted, isOver: false };
 }

@@ -29,7 +29,9 @@ export async function createScope(
     if (step) slots.set(id, step.o);
   }
   const region = regionNames(state);
-  const refs = [...slots.values(), ...Object.values(state._vars), ...(region.from ? [region.from] : [])].flatMap((slot) => ("r" in slot && !fresh.has(slot.r) ? [slot.r] : []));
+  const refs = [...slots.values(), ...Object.values(state._vars), ...(region.from ? [region.from] : [])].flatMap((slot) =>
+    "r" in slot && !fresh.has(slot.r) ? [slot.r] : [],
+  );
   const loaded = refs.length > 0 ? await host.values(refs) : undefined;
   const value = (slot: Slot): Json => ("v" in slot ? slot.v : (fresh.get(slot.r) ?? loaded?.get(slot.r) ?? null));
   const steps: Record<string, JsonObject> = {};
@@ -48,9 +50,20 @@ export async function createScope(
 }
 
 /** Where `item` and `index` come from: the round of a lane, or what the region was entered with. */
-export function regionNames({ _entry, _ctl }: GraphState): { from: Slot | null; isList: boolean; index: number | null; variable: string | null } {
+export function regionNames({ _entry, _ctl }: GraphState): {
+  from: Slot | null;
+  isList: boolean;
+  index: number | null;
+  variable: string | null;
+} {
   const lane = _entry?.lane;
-  if (!lane) return { from: _entry?.item ?? null, isList: _entry?.isList ?? false, index: _entry?.index ?? null, variable: _entry?.itemVariable ?? null };
+  if (!lane)
+    return {
+      from: _entry?.item ?? null,
+      isList: _entry?.isList ?? false,
+      index: _entry?.index ?? null,
+      variable: _entry?.itemVariable ?? null,
+    };
   const round = typeof _ctl[ROUND] === "number" ? _ctl[ROUND] : null;
   return { from: lane.items, isList: true, index: round, variable: lane.itemVariable };
 }
@@ -81,7 +94,9 @@ export function toSlot(value: Json, values: { ref: string; value: Json }[], what
   const bytes = Buffer.byteLength(text);
   if (bytes <= inlineBytes) return { v: value };
   if (bytes > MAX_VALUE_BYTES) {
-    throw new SignalboxError("TOO_LARGE", `${what} has ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`, { details: { bytes, limit: MAX_VALUE_BYTES } });
+    throw new SignalboxError("TOO_LARGE", `${what} has ${bytes} bytes; ${MAX_VALUE_BYTES} are allowed.`, {
+      details: { bytes, limit: MAX_VALUE_BYTES },
+    });
   }
   const ref = createHash("sha256").update(text).digest("hex").slice(0, 32);
   values.push({ ref, value });

@@ -86,7 +86,11 @@ export function visibleRegionState(variables: Record<string, Variable>, state: G
 }
 
 /** Joins variable writes by each variable's reducer. Associative, so that several steps of one node can be joined beforehand. */
-export function mergeVariables(variables: Record<string, Variable>, left: Record<string, Slot>, right: Record<string, Slot>): Record<string, Slot> {
+export function mergeVariables(
+  variables: Record<string, Variable>,
+  left: Record<string, Slot>,
+  right: Record<string, Slot>,
+): Record<string, Slot> {
   const merged = { ...left };
   for (const [name, slot] of Object.entries(right)) {
     const present = Object.hasOwn(merged, name) ? merged[name] : undefined;

@@ -138,7 +138,9 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 function attemptTimer(host: StepHost, timeoutMs: number): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
-  const cancel = host.clock.after(timeoutMs, () => controller.abort(new SignalboxError("STEP_TIMEOUT", `The step took longer than ${timeoutMs} ms.`)));
+  const cancel = host.clock.after(timeoutMs, () =>
+    controller.abort(new SignalboxError("STEP_TIMEOUT", `The step took longer than ${timeoutMs} ms.`)),
+  );
   return { signal: controller.signal, [Symbol.dispose]: cancel };
 }
 

@@ -25,7 +25,12 @@ export interface VisitRecord {
 }
 
 export function createWork(state: GraphState, variables: Record<string, Variable>): Work {
-  return { state: visibleRegionState(variables, state), update: { _vars: {}, _steps: {}, _ctl: {} }, staged: { events: [], steps: 0, finished: [], closedWaits: [], values: [] }, lastStepId: null };
+  return {
+    state: visibleRegionState(variables, state),
+    update: { _vars: {}, _steps: {}, _ctl: {} },
+    staged: { events: [], steps: 0, finished: [], closedWaits: [], values: [] },
+    lastStepId: null,
+  };
 }
 
 /** The work with control values set. */

@@ -26,9 +26,7 @@ export const DecisionCandidate = z
   .meta({ id: "DecisionCandidate" });
 export type DecisionCandidate = z.infer<typeof DecisionCandidate>;
 
-export const DecisionSource = z
-  .enum(["only_option", "rule", "model", "fallback", "human", "none"])
-  .meta({ id: "DecisionSource" });
+export const DecisionSource = z.enum(["only_option", "rule", "model", "fallback", "human", "none"]).meta({ id: "DecisionSource" });
 export type DecisionSource = z.infer<typeof DecisionSource>;
 
 /** The record of one choice, stored before the choice takes effect; a crash never asks again. At most 64 KiB. */

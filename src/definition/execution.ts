@@ -3,16 +3,12 @@ import { JsonRecord, JsonValue, type Json, type JsonObject } from "./json.ts";
 import type { Wait } from "./wait.ts";
 
 /** The six statuses are frozen; what an execution waits for is told by `waits`. */
-export const ExecutionStatus = z
-  .enum(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "PAUSED"])
-  .meta({ id: "ExecutionStatus" });
+export const ExecutionStatus = z.enum(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "PAUSED"]).meta({ id: "ExecutionStatus" });
 export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
 
 export const TERMINAL_STATUSES: ReadonlySet<ExecutionStatus> = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
 
-export const StepStatus = z
-  .enum(["PENDING", "RUNNING", "WAITING", "COMPLETED", "SKIPPED", "FAILED"])
-  .meta({ id: "StepStatus" });
+export const StepStatus = z.enum(["PENDING", "RUNNING", "WAITING", "COMPLETED", "SKIPPED", "FAILED"]).meta({ id: "StepStatus" });
 export type StepStatus = z.infer<typeof StepStatus>;
 
 /** Why an execution or a step failed. */

@@ -5,7 +5,11 @@ import { Cel } from "./step.ts";
 /** What starts executions. Each type's own fields live in `config` and are checked by its file in `src/triggers/`. */
 export const Trigger = z
   .strictObject({
-    id: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/).optional().describe("The type unless told"),
+    id: z
+      .string()
+      .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/)
+      .optional()
+      .describe("The type unless told"),
     type: z.string().min(1).max(64),
     enabled: z.boolean().default(true),
     config: z.record(z.string(), JsonValue).default({}),

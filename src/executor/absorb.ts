@@ -111,7 +111,12 @@ function answerWait(draft: Execution, result: Absorbed, waitId: string, answer: 
 }
 
 /** A paused or failed execution goes on: what it failed at is tried again, or passed over. */
-function goOn(draft: Execution, result: Absorbed, at: string, how: { reason: string; principal: string; mode?: "retry" | "skip"; output?: Json }): void {
+function goOn(
+  draft: Execution,
+  result: Absorbed,
+  at: string,
+  how: { reason: string; principal: string; mode?: "retry" | "skip"; output?: Json },
+): void {
   draft.status = "RUNNING";
   draft.error = null;
   draft.endedAt = null;
@@ -145,6 +150,11 @@ function deliverMailbox(draft: Execution, result: Absorbed): void {
     if (!message) continue;
     draft.mailbox = draft.mailbox.filter(({ id }) => id !== message.id);
     if (wait.isListed) result.closed.push({ id: wait.id, status: "answered" });
-    answerWait(draft, result, wait.id, { by: "given", principal: null, at: message.at, data: { event: message.event, data: message.data, eventId: message.id } });
+    answerWait(draft, result, wait.id, {
+      by: "given",
+      principal: null,
+      at: message.at,
+      data: { event: message.event, data: message.data, eventId: message.id },
+    });
   }
 }

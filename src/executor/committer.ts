@@ -89,8 +89,15 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
     const { drafts, ...rest } = changes;
     const request: ExecutionCommit = {
       guard: { epoch: execution.epoch, lastSeq: execution.lastSeq, token: handle.token },
-      execution: { ...draft, waits: structuredClone(draft.waits), inFlight: { ...draft.inFlight },
-        checkpoints: { ...draft.checkpoints }, mailbox: [...draft.mailbox], compensations: [...draft.compensations], usage: { ...draft.usage } },
+      execution: {
+        ...draft,
+        waits: structuredClone(draft.waits),
+        inFlight: { ...draft.inFlight },
+        checkpoints: { ...draft.checkpoints },
+        mailbox: [...draft.mailbox],
+        compensations: [...draft.compensations],
+        usage: { ...draft.usage },
+      },
       events: number(drafts, execution.lastSeq),
       ...rest,
     };

@@ -44,7 +44,8 @@ export function createExecutor({ store, queue, clock, tokens }: ExecutorOptions)
     get,
     list: (tenant, query) => store.executions.list(tenant, query),
     waitForEnd(tenant, id, { timeoutMs, signal }) {
-      const until = (execution: Execution) => TERMINAL_STATUSES.has(execution.status) || execution.status === "PAUSED" || waitsForOthers(execution, clock.now() + timeoutMs);
+      const until = (execution: Execution) =>
+        TERMINAL_STATUSES.has(execution.status) || execution.status === "PAUSED" || waitsForOthers(execution, clock.now() + timeoutMs);
       return watchUntil({ store, clock }, tenant, id, { timeoutMs, until, signal });
     },
     ...createVerbs({ store, queue, clock }),
@@ -84,7 +85,9 @@ export function createExecutor({ store, queue, clock, tokens }: ExecutorOptions)
     },
     async stateAt(tenant, id, seq) {
       const { variables, steps } = foldEvents(await allEvents(tenant, id, seq), seq);
-      const latest = new Map([...steps.values()].map((step) => [step.branch === null ? step.stepId : `${step.branch}/${step.stepId}`, step]));
+      const latest = new Map(
+        [...steps.values()].map((step) => [step.branch === null ? step.stepId : `${step.branch}/${step.stepId}`, step]),
+      );
       return {
         seq,
         variables,
@@ -96,5 +99,7 @@ export function createExecutor({ store, queue, clock, tokens }: ExecutorOptions)
 
 /** Parked, and nothing that a clock ends before `until`: only somebody outside can bring it on. */
 function waitsForOthers(execution: Execution, until: number): boolean {
-  return execution.isParked && (execution.wakeAt === null || execution.wakeAt > until) && execution.waits.every(({ answer }) => answer === null);
+  return (
+    execution.isParked && (execution.wakeAt === null || execution.wakeAt > until) && execution.waits.every(({ answer }) => answer === null)
+  );
 }

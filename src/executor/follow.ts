@@ -53,7 +53,8 @@ export async function* followEvents(
         };
         if (offered.length > 0 || signal.aborted) wake();
       });
-      if (offered.length > 0 && !offered.some(({ type }) => ENDS.has(type))) await new Promise<void>((resolve) => clock.after(GATHER_MS, resolve));
+      if (offered.length > 0 && !offered.some(({ type }) => ENDS.has(type)))
+        await new Promise<void>((resolve) => clock.after(GATHER_MS, resolve));
     }
   } finally {
     stopWatching();

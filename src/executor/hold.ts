@@ -88,7 +88,11 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
       session.committer.pending.drafts.push(...absorbed.events);
       closeListed(session, absorbed.closed);
       consume(absorbed.consumed);
-      if (isPoison) return await fail({ session, plan, state: undefined }, errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")));
+      if (isPoison)
+        return await fail(
+          { session, plan, state: undefined },
+          errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")),
+        );
       return absorbed.action === "run" ? await runUntilSettled() : await settleResting(absorbed);
     } finally {
       isOver = true;
@@ -151,7 +155,8 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   async function graphInput(): Promise<Command | null> {
     const answered = draft.waits.filter(({ answer }) => answer !== null);
     // Always by id, always an object: an unkeyed resume answers every interrupt, a falsy one is refused (`langgraph.md` §1.4).
-    if (answered.length > 0) return new Command({ resume: Object.fromEntries(answered.map(({ interruptId, answer }) => [interruptId, { answer }])) });
+    if (answered.length > 0)
+      return new Command({ resume: Object.fromEntries(answered.map(({ interruptId, answer }) => [interruptId, { answer }])) });
     const hasCheckpoint = (await saver.getTuple({ configurable: { thread_id: session.id, checkpoint_ns: "" } })) !== undefined;
     if (hasCheckpoint) return null;
     // A Command goes straight to the first step; plain input would first spend a superstep on LangGraph's own start node.
@@ -169,8 +174,10 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   async function settle({ state, error }: { state?: GraphState; error?: unknown }): Promise<ExecutionHandle | undefined> {
     const settling: Settling = { session, plan, state };
     if (session.signal.aborted) return await settleAborted(settling);
-    if (session.ended) return "failure" in session.ended ? await fail(settling, session.ended.failure) : await complete(settling, session.ended.output);
-    if (session.failure) return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
+    if (session.ended)
+      return "failure" in session.ended ? await fail(settling, session.ended.failure) : await complete(settling, session.ended.output);
+    if (session.failure)
+      return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
     // A store that cannot be reached is no failure of the execution: whoever holds the lease next goes on.
     if (error !== undefined && toSignalboxError(error).code === "UNAVAILABLE") throw error;
     if (error !== undefined && !isGraphDrained(error)) {
@@ -192,7 +199,9 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     session,
     poke() {
       // One look after the other: two must not absorb the same message.
-      looking = looking.then(look).catch((error: unknown) => session.log("reading the inbox failed", { error: error instanceof Error ? error.message : "unknown" }));
+      looking = looking
+        .then(look)
+        .catch((error: unknown) => session.log("reading the inbox failed", { error: error instanceof Error ? error.message : "unknown" }));
       return looking;
     },
     get hasLeftovers() {

@@ -23,7 +23,8 @@ export function createModelCalls({ session, place, models, tokens, limits }: Mod
     async complete(request) {
       checkBudget(draft.usage, limits);
       let index = 0;
-      const publish = (text: string, done: boolean) => tokens.publish({ executionId: draft.id, stepId, visit, attempt, index: index++, text, done });
+      const publish = (text: string, done: boolean) =>
+        tokens.publish({ executionId: draft.id, stepId, visit, attempt, index: index++, text, done });
       const reply = await models.complete(request, { onPiece: (text) => publish(text, false) });
       if (index > 0) publish("", true);
       const { usage } = draft;
@@ -33,7 +34,14 @@ export function createModelCalls({ session, place, models, tokens, limits }: Mod
         tokensOut: usage.tokensOut + reply.tokensOut,
         costUsd: usage.costUsd + reply.costUsd,
       };
-      const data = { model: reply.model, in: reply.tokensIn, out: reply.tokensOut, costUsd: reply.costUsd, latencyMs: reply.latencyMs, offline: reply.offline };
+      const data = {
+        model: reply.model,
+        in: reply.tokensIn,
+        out: reply.tokensOut,
+        costUsd: reply.costUsd,
+        latencyMs: reply.latencyMs,
+        offline: reply.offline,
+      };
       const summary = `${reply.model} answered: ${reply.tokensIn} tokens in, ${reply.tokensOut} out.`;
       session.committer.pending.drafts.push(stepEvent({ host: session, place }, "model.usage", summary, data));
       return reply;
@@ -48,6 +56,8 @@ function checkBudget(usage: Session["draft"]["usage"], limits: Limits | undefine
     throw new SignalboxError("BUDGET_EXCEEDED", `The execution used ${tokens} of ${maxTokens} tokens.`, { details: { tokens, maxTokens } });
   }
   if (maxCostUsd !== undefined && usage.costUsd >= maxCostUsd) {
-    throw new SignalboxError("BUDGET_EXCEEDED", `The execution spent ${usage.costUsd} of ${maxCostUsd} USD.`, { details: { costUsd: usage.costUsd, maxCostUsd } });
+    throw new SignalboxError("BUDGET_EXCEEDED", `The execution spent ${usage.costUsd} of ${maxCostUsd} USD.`, {
+      details: { costUsd: usage.costUsd, maxCostUsd },
+    });
   }
 }

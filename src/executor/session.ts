@@ -53,13 +53,30 @@ export interface Session extends StepHost {
   /** Writes what is pending; resolves when it is durable. LEASE_LOST ends the session. */
   flush(): Promise<void>;
   /** LangGraph's checkpoint of a finished superstep, with everything staged by its tasks. */
-  put(ns: string, parentId: string | null, checkpoint: Checkpoint, metadata: CheckpointMetadata, newVersions: ChannelVersions): Promise<void>;
+  put(
+    ns: string,
+    parentId: string | null,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    newVersions: ChannelVersions,
+  ): Promise<void>;
   putWrites(ns: string, checkpointId: string, taskId: string, writes: PendingWrite[]): Promise<void>;
   /** Stops heartbeats and timers. */
   close(): void;
 }
 
-export function createSession({ handle, draft, store, clock, leaseMs, modelsFor, fetch, onFailure, onSuperstep, log }: SessionOptions): Session {
+export function createSession({
+  handle,
+  draft,
+  store,
+  clock,
+  leaseMs,
+  modelsFor,
+  fetch,
+  onFailure,
+  onSuperstep,
+  log,
+}: SessionOptions): Session {
   const controller = new AbortController();
   const staged = new Map<string, Staged>();
   const loadedValues = new Map<string, Json>();
@@ -176,8 +193,7 @@ export function createSession({ handle, draft, store, clock, leaseMs, modelsFor,
       if (parking.failure) {
         failure ??= parking.failure;
         onFailure();
-      }
-      else committer.pending.drafts.push(waitingEvent(wait, place, parking));
+      } else committer.pending.drafts.push(waitingEvent(wait, place, parking));
       const open = openWaitOf(draft, wait, parking);
       if (open) committer.pending.openWaits.push(open);
       flushSoon(LAZY_FLUSH_MS);
@@ -243,7 +259,8 @@ function forgetNamespaces(draft: Execution, { region }: Staged): void {
 
 function applyCompensations(draft: Execution, { compensable, compensated }: Staged): void {
   if (compensable) draft.compensations.push(...compensable);
-  if (compensated) draft.compensations = draft.compensations.filter(({ path, visit }) => path !== compensated.path || visit !== compensated.visit);
+  if (compensated)
+    draft.compensations = draft.compensations.filter(({ path, visit }) => path !== compensated.path || visit !== compensated.visit);
 }
 
 /** Region paths nest by a step between them: `fan.a` holds `fan.a/inner.b`. */

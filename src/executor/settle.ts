@@ -29,10 +29,14 @@ export async function fail({ session, plan, state }: Settling, error: ExecutionE
 
 export async function cancel({ session, plan, state }: Settling, reason: string | null): Promise<ExecutionHandle> {
   const { draft } = session;
-  session.committer.pending.closeWaits.push(...draft.waits.filter(({ isListed }) => isListed).map(({ id }) => ({ id, status: "cancelled" as const })));
+  session.committer.pending.closeWaits.push(
+    ...draft.waits.filter(({ isListed }) => isListed).map(({ id }) => ({ id, status: "cancelled" as const })),
+  );
   draft.waits = [];
   draft.error = { code: "CANCELLED", message: reason ?? "Cancelled.", stepId: null, visit: null, path: null, retryable: false };
-  return await end({ session, plan, state }, "CANCELLED", "execution.cancelled", `Cancelled${reason === null ? "" : `: ${reason}`}.`, { reason });
+  return await end({ session, plan, state }, "CANCELLED", "execution.cancelled", `Cancelled${reason === null ? "" : `: ${reason}`}.`, {
+    reason,
+  });
 }
 
 export async function pause({ session, plan, state }: Settling, reason: string | null): Promise<ExecutionHandle> {

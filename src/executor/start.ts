@@ -31,7 +31,9 @@ export function createStarter({ store, queue, clock }: StarterOptions) {
     const workflow = await store.workflows.get(tenant, request.workflowId);
     if (!workflow) throw notFound("workflow", request.workflowId);
     if (workflow.status !== "active") {
-      throw new SignalboxError("WORKFLOW_NOT_ACTIVE", `Workflow "${workflow.id}" is ${workflow.status}.`, { details: { status: workflow.status } });
+      throw new SignalboxError("WORKFLOW_NOT_ACTIVE", `Workflow "${workflow.id}" is ${workflow.status}.`, {
+        details: { status: workflow.status },
+      });
     }
     const { version = workflow.version } = request;
     if (version === workflow.version) return { version, definition: workflow.definition };
@@ -146,7 +148,9 @@ function typeOf(value: Json): string {
 }
 
 function digest({ workflowId, version, input, variables }: StartRequest): string {
-  return createHash("sha256").update(canonical({ workflowId, version: version ?? null, input, variables: variables ?? {} })).digest("hex");
+  return createHash("sha256")
+    .update(canonical({ workflowId, version: version ?? null, input, variables: variables ?? {} }))
+    .digest("hex");
 }
 
 /** JSON with sorted keys: the same request written in another order is the same request. */

@@ -29,7 +29,14 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
   }
 
   async function send(actor: Actor, execution: Execution, body: Body, hasEffect: (now: Execution) => boolean): Promise<Execution> {
-    const message: InboxMessage = { id: randomUUID(), tenant: actor.tenant, executionId: execution.id, at: isoTime(clock), principal: actor.id, body };
+    const message: InboxMessage = {
+      id: randomUUID(),
+      tenant: actor.tenant,
+      executionId: execution.id,
+      at: isoTime(clock),
+      principal: actor.id,
+      body,
+    };
     await store.inbox.send(message);
     await queue.enqueue({ tenant: actor.tenant, executionId: execution.id });
     return await watchUntil({ store, clock }, actor.tenant, execution.id, { timeoutMs: EFFECT_MS, until: hasEffect });
@@ -50,7 +57,12 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
       const execution = await find(actor.tenant, id);
       if (execution.status === "PAUSED") return execution;
       if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "paused");
-      return await send(actor, execution, { type: "pause", reason: reason ?? null }, ({ status }) => status === "PAUSED" || TERMINAL_STATUSES.has(status));
+      return await send(
+        actor,
+        execution,
+        { type: "pause", reason: reason ?? null },
+        ({ status }) => status === "PAUSED" || TERMINAL_STATUSES.has(status),
+      );
     },
     async resume(actor, id) {
       const execution = await find(actor.tenant, id);
@@ -103,7 +115,10 @@ function checkAnswer({ request }: OpenWait, data: JsonObject): void {
   }
   if (form !== null && typeof form === "object" && !Array.isArray(form)) {
     const values = data["values"] ?? {};
-    const issues = compileInputSchema(form)(values as JsonObject).map((issue) => ({ ...issue, pointer: issue.pointer.replace(/^\/input/, "/values") }));
+    const issues = compileInputSchema(form)(values as JsonObject).map((issue) => ({
+      ...issue,
+      pointer: issue.pointer.replace(/^\/input/, "/values"),
+    }));
     if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
   }
 }

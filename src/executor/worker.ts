@@ -107,7 +107,11 @@ export function createWorker(options: WorkerOptions): Worker {
   function report({ executionId }: WorkHint, thrown: unknown): void {
     const error = toSignalboxError(thrown);
     // Somebody else was quicker, or the store is away: the sweeper comes back to it.
-    const fields = { executionId, code: error.code, error: error.code === "INTERNAL" && thrown instanceof Error ? thrown.stack : error.message };
+    const fields = {
+      executionId,
+      code: error.code,
+      error: error.code === "INTERNAL" && thrown instanceof Error ? thrown.stack : error.message,
+    };
     log(error.code === "LEASE_LOST" ? "lease lost" : "execution left alone", fields);
   }
 

@@ -33,7 +33,10 @@ export default defineStep({
       choices: CHOICES,
     };
     const dueAt = config.timeout === undefined ? null : now() + timeoutMs(config.timeout);
-    return { kind: "wait", wait: { kind: "approval", dueAt, state: { onTimeout: config.onTimeout }, open: { title: config.title, request } } };
+    return {
+      kind: "wait",
+      wait: { kind: "approval", dueAt, state: { onTimeout: config.onTimeout }, open: { title: config.title, request } },
+    };
   },
   resume(_context, answer, state) {
     if (answer.by === "due") {

@@ -16,7 +16,14 @@ export default defineStep({
   config: Config,
   check: (config) =>
     (config.for === undefined) === (config.until === undefined)
-      ? [{ code: "INVALID_CONFIG", pointer: "/config", message: "A delay has either `for` or `until`.", hint: 'For example {"for": "30s"}.' }]
+      ? [
+          {
+            code: "INVALID_CONFIG",
+            pointer: "/config",
+            message: "A delay has either `for` or `until`.",
+            hint: 'For example {"for": "30s"}.',
+          },
+        ]
       : [],
   run({ config, now }) {
     const dueAt = config.for === undefined ? untilTime(config.until ?? "") : now() + forMs(config.for);

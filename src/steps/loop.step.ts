@@ -8,7 +8,10 @@ const Config = z.strictObject({
   loopType: z.enum(["for_each", "while", "count"]),
   over: JsonValue.optional().describe('for_each: the list, for example "${ input.items }"'),
   while: Cel.optional().describe("while: asked before each round"),
-  count: z.union([z.number().int().min(0), z.string()]).optional().describe("count: how many rounds"),
+  count: z
+    .union([z.number().int().min(0), z.string()])
+    .optional()
+    .describe("count: how many rounds"),
   maxIterations: z.number().int().min(1).max(100_000).describe("Rounds at most; one more is LOOP_LIMIT_EXCEEDED"),
   body: StepId.describe("First step of the body; the body ends at a step with `nextSteps: []`"),
   itemVariable: z.string().max(64).optional().describe("A declared variable that holds the item too; `item` and `index` are always there"),
@@ -29,7 +32,10 @@ export default defineStep({
   regions: ({ body, ...given }) => Array.from({ length: lanesOf(given) }, (_, lane) => ({ name: String(lane), start: body, end: null })),
   check(config) {
     const field = { for_each: "over", while: "while", count: "count" }[config.loopType] as "over" | "while" | "count";
-    const issues = config[field] === undefined ? [{ code: "INVALID_CONFIG", pointer: `/config/${field}`, message: `A ${config.loopType} loop needs \`${field}\`.` }] : [];
+    const issues =
+      config[field] === undefined
+        ? [{ code: "INVALID_CONFIG", pointer: `/config/${field}`, message: `A ${config.loopType} loop needs \`${field}\`.` }]
+        : [];
     if (config.loopType === "while" && config.concurrency > 1) {
       issues.push({ code: "INVALID_CONFIG", pointer: "/config/concurrency", message: "Rounds of a while loop follow one another." });
     }
@@ -62,7 +68,9 @@ export default defineStep({
   },
   gather(_context, lanes) {
     // A lane's output is the list of its rounds, see rounds.ts.
-    const rounds = lanes.flatMap(({ output }) => output as unknown as { index: number; output?: Json; error?: { code: string; message: string } }[]);
+    const rounds = lanes.flatMap(
+      ({ output }) => output as unknown as { index: number; output?: Json; error?: { code: string; message: string } }[],
+    );
     const ordered = rounds.toSorted((left, right) => left.index - right.index);
     const errors = ordered.flatMap(({ index, error }) => (error ? [{ index, ...error }] : []));
     return { kind: "done", output: { count: ordered.length, results: ordered.map(({ output }) => output ?? null), errors } };

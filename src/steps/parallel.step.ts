@@ -43,7 +43,9 @@ export default defineStep({
   },
   run({ config }) {
     const quorum = { all: config.branches.length, any: 1, count: config.requiredCount ?? config.branches.length }[config.waitFor];
-    const items = Object.fromEntries(config.branches.flatMap(({ name, input }): [string, Json][] => (input === undefined ? [] : [[name, input]])));
+    const items = Object.fromEntries(
+      config.branches.flatMap(({ name, input }): [string, Json][] => (input === undefined ? [] : [[name, input]])),
+    );
     return { kind: "split", split: { quorum, onError: config.onBranchError, items } };
   },
   gather({ step }, results) {

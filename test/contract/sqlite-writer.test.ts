@@ -17,10 +17,13 @@ describe("the writer", () => {
     const database = openForWriting(":memory:");
     const runner = inProcessRunner(database);
     const sizes: number[] = [];
-    const writer = createWriter({ ...runner, run: (writes) => {
+    const writer = createWriter({
+      ...runner,
+      run: (writes) => {
         sizes.push(writes.length);
         return runner.run(writes);
-      } });
+      },
+    });
     await Promise.all(Array.from({ length: 100 }, (_, n) => writer.write("createExecution", creation(`e${n}`))));
     expect(sizes).toEqual([100]);
     expect(countOf(database, "executions")).toBe(100);

@@ -45,7 +45,11 @@ test("what completed is undone in reverse order, and the execution fails with th
   await using engine = await createEngine({ stepTypes: [type] });
   await engine.define(trip());
   const { id, status, error, compensations } = await engine.run("trip");
-  expect({ status, error, compensations }).toMatchObject({ status: "FAILED", error: { code: "STEP_FAILED", stepId: "car", message: "car broke" }, compensations: [] });
+  expect({ status, error, compensations }).toMatchObject({
+    status: "FAILED",
+    error: { code: "STEP_FAILED", stepId: "car", message: "car broke" },
+    compensations: [],
+  });
   expect(log).toEqual(["flight", "hotel", "car", "cancelHotel(hotel-ref)", "cancelFlight(flight-ref)"]);
   await expect(engine.executor.retry({ id: "ann", tenant: "default" }, id)).rejects.toMatchObject({ code: "CONFLICT" });
   const events = await engine.events(id);
@@ -73,7 +77,17 @@ test("branches are undone by when they completed, across branches", async () => 
     onError: { action: "compensate" },
     steps: [
       { id: "first", type: "book", compensate: "undoFirst", nextSteps: ["fan"] },
-      { id: "fan", type: "parallel", config: { branches: [{ name: "a", start: "slow" }, { name: "b", start: "quick" }], join: "broken" } },
+      {
+        id: "fan",
+        type: "parallel",
+        config: {
+          branches: [
+            { name: "a", start: "slow" },
+            { name: "b", start: "quick" },
+          ],
+          join: "broken",
+        },
+      },
       { id: "slow", type: "delay", config: { for: "60ms" }, nextSteps: ["late"] },
       { id: "late", type: "book", compensate: "undoLate", nextSteps: ["broken"] },
       { id: "quick", type: "book", compensate: "undoQuick", nextSteps: ["broken"] },

@@ -30,7 +30,13 @@ const workflow = {
   id: "pay",
   name: "Pay",
   steps: [
-    { id: "pay", type: "pay", effect: "once" as const, retry: { maxAttempts: 5, delay: "1ms" }, nextSteps: [{ to: "done" }, { to: "refund", on: "error" as const }] },
+    {
+      id: "pay",
+      type: "pay",
+      effect: "once" as const,
+      retry: { maxAttempts: 5, delay: "1ms" },
+      nextSteps: [{ to: "done" }, { to: "refund", on: "error" as const }],
+    },
     { id: "done", type: "end" },
     { id: "refund", type: "end" },
   ],
@@ -72,20 +78,33 @@ test("after a crash inside the call, an effect that may happen once is not repea
   const { id, other } = await dieInside(engine, step);
   await other.idle();
   const asked = await question(engine, id);
-  expect(asked.request).toMatchObject({ kind: "effect", choices: ["happened", "retry", "fail"], evidence: { idempotencyKey: `${id}/pay/1` } });
+  expect(asked.request).toMatchObject({
+    kind: "effect",
+    choices: ["happened", "retry", "fail"],
+    evidence: { idempotencyKey: `${id}/pay/1` },
+  });
   expect(step.keys).toHaveLength(1);
-  expect(await settle(engine, other, id, asked.id, { decision: "happened", values: { receipt: 7 } })).toMatchObject({ status: "COMPLETED", output: { pay: { receipt: 7 } } });
+  expect(await settle(engine, other, id, asked.id, { decision: "happened", values: { receipt: 7 } })).toMatchObject({
+    status: "COMPLETED",
+    output: { pay: { receipt: 7 } },
+  });
   expect(step.keys).toHaveLength(1);
 });
 
 test("told to try again, it is called with the same key; told to give up, it fails with its own code", async () => {
-  for (const [decision, output, calls] of [["retry", "paid later", 2], ["fail", null, 1]] as const) {
+  for (const [decision, output, calls] of [
+    ["retry", "paid later", 2],
+    ["fail", null, 1],
+  ] as const) {
     const step = payStep();
     await using engine = await createEngine({ stepTypes: [step.type] });
     await engine.define(workflow);
     const { id, other } = await dieInside(engine, step);
     await other.idle();
-    expect(await settle(engine, other, id, (await question(engine, id)).id, { decision })).toMatchObject({ status: "COMPLETED", output: { pay: output } });
+    expect(await settle(engine, other, id, (await question(engine, id)).id, { decision })).toMatchObject({
+      status: "COMPLETED",
+      output: { pay: output },
+    });
     expect(step.keys).toHaveLength(calls);
     expect(new Set(step.keys).size).toBe(1);
     const pay = (await engine.executor.steps("default", id)).find(({ stepId }) => stepId === "pay");
@@ -102,7 +121,11 @@ test("an error that leaves the outcome open is asked about, one that says nothin
   expect((await question(engine, open.id)).request["description"]).toBe("no answer");
   expect(step.keys).toHaveLength(1);
   let refusals = 0;
-  step.next(() => (refusals++ < 2 ? Promise.reject(new SignalboxError("STEP_FAILED", "refused", { details: { happened: false } })) : Promise.resolve("paid")));
+  step.next(() =>
+    refusals++ < 2
+      ? Promise.reject(new SignalboxError("STEP_FAILED", "refused", { details: { happened: false } }))
+      : Promise.resolve("paid"),
+  );
   expect(await engine.run("pay")).toMatchObject({ status: "COMPLETED", output: { pay: "paid" } });
   expect(step.keys).toHaveLength(4);
 });

@@ -23,14 +23,21 @@ function scriptedStep(script: (() => Json | Promise<Json>)[]) {
   return { type, calls };
 }
 
-const boom = (code: "STEP_FAILED" | "INVALID_INPUT" = "STEP_FAILED") => () => {
-  throw new SignalboxError(code, "boom");
-};
+const boom =
+  (code: "STEP_FAILED" | "INVALID_INPUT" = "STEP_FAILED") =>
+  () => {
+    throw new SignalboxError(code, "boom");
+  };
 
 test("a step is tried again with the same idempotency key, and every failed attempt is on record", async () => {
   const { type, calls } = scriptedStep([boom(), boom(), () => 7]);
   await using engine = await createEngine({ stepTypes: [type] });
-  await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 3, delay: "5ms" } }], output: { n: "${ steps.s.output }" } });
+  await engine.define({
+    id: "w",
+    name: "W",
+    steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 3, delay: "5ms" } }],
+    output: { n: "${ steps.s.output }" },
+  });
   const { id, output } = await engine.run("w");
   expect(output).toEqual({ n: 7 });
   expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
@@ -51,7 +58,12 @@ test("a long back-off parks the execution and goes on when its time comes", asyn
   const { type, calls } = scriptedStep([boom(), () => 2]);
   const clock = manualClock();
   await using engine = await createEngine({ stepTypes: [type], clock });
-  await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 2, delay: "1m", jitter: false } }], output: { n: "${ steps.s.output }" } });
+  await engine.define({
+    id: "w",
+    name: "W",
+    steps: [{ id: "s", type: "scripted", retry: { maxAttempts: 2, delay: "1m", jitter: false } }],
+    output: { n: "${ steps.s.output }" },
+  });
   const { id } = await engine.start("w");
   await expect.poll(async () => (await engine.executor.get("default", id)).isParked).toBe(true);
   await engine.worker.idle();
@@ -68,7 +80,12 @@ test("an attempt that takes too long is aborted, and its late result changes not
   let release: (value: Json) => void = () => {};
   const { type } = scriptedStep([() => new Promise<Json>((resolve) => (release = resolve)), () => "in time"]);
   await using engine = await createEngine({ stepTypes: [type] });
-  await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "scripted", timeout: "30ms", retry: { maxAttempts: 2, delay: "1ms" } }], output: { s: "${ steps.s.output }" } });
+  await engine.define({
+    id: "w",
+    name: "W",
+    steps: [{ id: "s", type: "scripted", timeout: "30ms", retry: { maxAttempts: 2, delay: "1ms" } }],
+    output: { s: "${ steps.s.output }" },
+  });
   const { output, id } = await engine.run("w");
   release("late");
   expect(output).toEqual({ s: "in time" });
@@ -83,7 +100,11 @@ test("a failure takes the way `on: error`, and the way sees the error", async ()
     id: "w",
     name: "W",
     steps: [
-      { id: "s", type: "scripted", nextSteps: [{ to: "ok" }, { to: "other", on: "error", when: 'error.code == "NOT_FOUND"' }, { to: "repair", on: "error" }] },
+      {
+        id: "s",
+        type: "scripted",
+        nextSteps: [{ to: "ok" }, { to: "other", on: "error", when: 'error.code == "NOT_FOUND"' }, { to: "repair", on: "error" }],
+      },
       { id: "ok", type: "end" },
       { id: "other", type: "end" },
       { id: "repair", type: "end" },
@@ -138,7 +159,14 @@ test("a path never ends by accident: no way that applies is NO_ROUTE", async () 
 
 test("an expression that fails is a failure of its step, with the expression named", async () => {
   await using engine = await createEngine();
-  await engine.define({ id: "w", name: "W", steps: [{ id: "first", type: "start", nextSteps: ["a"] }, { id: "a", type: "transform", config: { set: { x: "${ input.missing.deeper }" } } }] });
+  await engine.define({
+    id: "w",
+    name: "W",
+    steps: [
+      { id: "first", type: "start", nextSteps: ["a"] },
+      { id: "a", type: "transform", config: { set: { x: "${ input.missing.deeper }" } } },
+    ],
+  });
   const { error, id, lastSeq } = await engine.run("w", {});
   expect(error).toMatchObject({ code: "EXPRESSION_FAILED", stepId: "a" });
   const events = await engine.events(id);

@@ -22,17 +22,21 @@ test("there are recordings", () => {
   expect(versions).toContain("0.1.0");
 });
 
-test.each(versions)("executions that version %s left parked end as they would have", async (version) => {
-  const expected = JSON.parse(await readFile(path.join(GOLDEN, `${version}.json`), "utf8")) as Record<string, unknown>;
-  const file = path.join(folder, `${version}.db`);
-  await copyFile(path.join(GOLDEN, `${version}.db`), file);
-  const store = await openStore(`sqlite:${file}`, { ownerId: "worker-1", clock: systemClock });
-  await using engine = await createEngine({ store });
-  for (const [id, output] of Object.entries(expected)) {
-    await approveAll(engine, id);
-    expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output });
-  }
-}, 60_000);
+test.each(versions)(
+  "executions that version %s left parked end as they would have",
+  async (version) => {
+    const expected = JSON.parse(await readFile(path.join(GOLDEN, `${version}.json`), "utf8")) as Record<string, unknown>;
+    const file = path.join(folder, `${version}.db`);
+    await copyFile(path.join(GOLDEN, `${version}.db`), file);
+    const store = await openStore(`sqlite:${file}`, { ownerId: "worker-1", clock: systemClock });
+    await using engine = await createEngine({ store });
+    for (const [id, output] of Object.entries(expected)) {
+      await approveAll(engine, id);
+      expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output });
+    }
+  },
+  60_000,
+);
 
 /** Answers whatever the execution asks until it has ended. */
 async function approveAll(engine: Engine, executionId: string): Promise<void> {

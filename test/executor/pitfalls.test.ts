@@ -37,7 +37,12 @@ test("a falsy answer is an answer", async () => {
   const { type } = countingStep();
   for (const data of [false, 0, "", null]) {
     await using engine = await createEngine({ stepTypes: [type] });
-    await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "counting", config: { waits: 1 } }], output: { got: "${ steps.s.output }" } });
+    await engine.define({
+      id: "w",
+      name: "W",
+      steps: [{ id: "s", type: "counting", config: { waits: 1 } }],
+      output: { got: "${ steps.s.output }" },
+    });
     const { id } = await engine.run("w");
     await engine.executor.signal(ann, id, { event: "s", data });
     expect(await engine.settled(id)).toMatchObject({ status: "COMPLETED", output: { got: data } });
@@ -47,7 +52,15 @@ test("a falsy answer is an answer", async () => {
 test("a step body is not run again when its wait is answered, however often it waits", async () => {
   const { type, runs, resumes } = countingStep();
   await using engine = await createEngine({ stepTypes: [type] });
-  await engine.define({ id: "w", name: "W", steps: [{ id: "s", type: "counting", config: { waits: 4 }, nextSteps: ["e"] }, { id: "e", type: "end" }], output: { got: "${ steps.s.output }" } });
+  await engine.define({
+    id: "w",
+    name: "W",
+    steps: [
+      { id: "s", type: "counting", config: { waits: 4 }, nextSteps: ["e"] },
+      { id: "e", type: "end" },
+    ],
+    output: { got: "${ steps.s.output }" },
+  });
   const { id } = await engine.run("w");
   for (let sent = 1; sent <= 4; sent++) {
     await engine.executor.signal(ann, id, { event: "s", data: sent });
@@ -61,18 +74,37 @@ test("a step body is not run again when its wait is answered, however often it w
 test("an answer nobody waits for does not start the workflow again from its first step", async () => {
   const { type, runs } = countingStep();
   await using engine = await createEngine({ stepTypes: [type] });
-  await engine.define({ id: "w", name: "W", steps: [{ id: "a", type: "counting", nextSteps: ["s"] }, { id: "s", type: "counting", config: { waits: 1 } }] });
+  await engine.define({
+    id: "w",
+    name: "W",
+    steps: [
+      { id: "a", type: "counting", nextSteps: ["s"] },
+      { id: "s", type: "counting", config: { waits: 1 } },
+    ],
+  });
   const { id } = await engine.run("w");
   await engine.executor.signal(ann, id, { event: "something else", data: 1 });
   await expect.poll(async () => (await engine.executor.get("default", id)).mailbox.length).toBe(1);
   expect(runs).toEqual(["a", "s"]);
-  expect(await engine.executor.get("default", id)).toMatchObject({ status: "RUNNING", isParked: true, mailbox: [{ event: "something else" }] });
+  expect(await engine.executor.get("default", id)).toMatchObject({
+    status: "RUNNING",
+    isParked: true,
+    mailbox: [{ event: "something else" }],
+  });
 });
 
 test("an event that arrives before the step waits for it is kept, and the same event id counts once", async () => {
   const { type } = countingStep();
   await using engine = await createEngine({ stepTypes: [type] });
-  await engine.define({ id: "w", name: "W", steps: [{ id: "first", type: "counting", config: { waits: 1 }, nextSteps: ["second"] }, { id: "second", type: "counting", config: { waits: 1 } }], output: { got: "${ steps.second.output }" } });
+  await engine.define({
+    id: "w",
+    name: "W",
+    steps: [
+      { id: "first", type: "counting", config: { waits: 1 }, nextSteps: ["second"] },
+      { id: "second", type: "counting", config: { waits: 1 } },
+    ],
+    output: { got: "${ steps.second.output }" },
+  });
   const { id } = await engine.run("w");
   await engine.executor.signal(ann, id, { event: "second", data: "early", eventId: "e-1" });
   await engine.executor.signal(ann, id, { event: "second", data: "again", eventId: "e-1" });
@@ -89,7 +121,10 @@ test("an execution keeps the version it started with, also when its parked step 
     name: "W",
     tags: [],
     variables: {},
-    steps: [{ id: stepId, name: stepId, type: "counting", config: { waits: 1 }, nextSteps: ["e"] }, { id: "e", name: "e", type: "end", config: {}, nextSteps: [] }],
+    steps: [
+      { id: stepId, name: stepId, type: "counting", config: { waits: 1 }, nextSteps: ["e"] },
+      { id: "e", name: "e", type: "end", config: {}, nextSteps: [] },
+    ],
     output: { done: true },
   });
   await engine.define({ id: "w", ...version("old") });
@@ -107,7 +142,12 @@ test("a step sees the same values before and after a reload: what is not JSON be
   await engine.define({
     id: "w",
     name: "W",
-    steps: [{ id: "s", type: "counting", nextSteps: ["before"] }, use("before", ["park"]), { id: "park", type: "delay", config: { for: "1ms" }, nextSteps: ["after"] }, use("after", [])],
+    steps: [
+      { id: "s", type: "counting", nextSteps: ["before"] },
+      use("before", ["park"]),
+      { id: "park", type: "delay", config: { for: "1ms" }, nextSteps: ["after"] },
+      use("after", []),
+    ],
     output: { before: "${ steps.before.output.at }", after: "${ steps.after.output.at }" },
   });
   expect((await engine.run("w")).output).toEqual({ before: "1970-01-01T00:00:00.000Z", after: "1970-01-01T00:00:00.000Z" });
@@ -120,7 +160,13 @@ test("user data shaped like a LangChain object stays data, also after a reload",
     name: "W",
     variables: { kept: {} },
     steps: [
-      { id: "a", type: "transform", config: { set: { value: "${ input.value }" } }, output: { kept: "${ output.value }" }, nextSteps: ["park"] },
+      {
+        id: "a",
+        type: "transform",
+        config: { set: { value: "${ input.value }" } },
+        output: { kept: "${ output.value }" },
+        nextSteps: ["park"],
+      },
       { id: "park", type: "delay", config: { for: "1ms" }, nextSteps: ["b"] },
       { id: "b", type: "transform", config: { set: { value: "${ vars.kept }" } } },
     ],

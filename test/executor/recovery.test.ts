@@ -143,7 +143,11 @@ testInMemory("a worker whose clock lags by an hour goes on from the newest check
   const { type, calls, gate } = gatedStep();
   await using engine = await createEngine({ stepTypes: [type], consume: false });
   const steps = ["a", "b", "c", "d"];
-  await engine.define({ id: "four", name: "Four", steps: steps.map((id, index) => ({ id, type: "gated", nextSteps: steps.slice(index + 1, index + 2) })) });
+  await engine.define({
+    id: "four",
+    name: "Four",
+    steps: steps.map((id, index) => ({ id, type: "gated", nextSteps: steps.slice(index + 1, index + 2) })),
+  });
   const { id } = await engine.start("four");
   engine.worker.take({ tenant: "default", executionId: id });
   for (const index of [0, 1]) (await gate(index)).open(index);

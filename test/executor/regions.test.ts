@@ -39,10 +39,16 @@ const fan = (config: object, branches: Record<string, object[]>, more: object = 
     {
       id: "fan",
       type: "parallel",
-      config: { branches: Object.entries(branches).map(([name, steps]) => ({ name, start: (steps[0] as { id: string }).id })), join: "after", ...config },
+      config: {
+        branches: Object.entries(branches).map(([name, steps]) => ({ name, start: (steps[0] as { id: string }).id })),
+        join: "after",
+        ...config,
+      },
       ...more,
     },
-    ...Object.values(branches).flatMap((steps) => steps.map((step, index) => ({ nextSteps: [(steps[index + 1] as { id: string } | undefined)?.id ?? "after"], type: "work", ...step }))) as unknown as { id: string; type: string }[],
+    ...(Object.values(branches).flatMap((steps) =>
+      steps.map((step, index) => ({ nextSteps: [(steps[index + 1] as { id: string } | undefined)?.id ?? "after"], type: "work", ...step })),
+    ) as unknown as { id: string; type: string }[]),
     { id: "after", type: "transform", config: { set: { fan: "${ steps.fan.output }" } } },
   ],
   output: { fan: "${ steps.after.output.fan }" },
@@ -55,12 +61,23 @@ test("all branches run, join once, and their results come together by name", asy
   const { id, status, output } = await engine.run("fan");
   expect({ status, output }).toEqual({
     status: "COMPLETED",
-    output: { fan: { results: { left: "a2", right: "b" }, branches: { left: { status: "completed", error: null }, right: { status: "completed", error: null } } } },
+    output: {
+      fan: {
+        results: { left: "a2", right: "b" },
+        branches: { left: { status: "completed", error: null }, right: { status: "completed", error: null } },
+      },
+    },
   });
   expect(calls.map(({ path }) => path).toSorted()).toEqual(["fan.left/a", "fan.left/a2", "fan.right/b"]);
   const steps = await engine.executor.steps("default", id);
   expect(steps.filter(({ stepId }) => stepId === "after")).toHaveLength(1);
-  expect(steps.map(({ stepId, status: step }) => [stepId, step]).toSorted()).toEqual([["a", "COMPLETED"], ["a2", "COMPLETED"], ["after", "COMPLETED"], ["b", "COMPLETED"], ["fan", "COMPLETED"]]);
+  expect(steps.map(({ stepId, status: step }) => [stepId, step]).toSorted()).toEqual([
+    ["a", "COMPLETED"],
+    ["a2", "COMPLETED"],
+    ["after", "COMPLETED"],
+    ["b", "COMPLETED"],
+    ["fan", "COMPLETED"],
+  ]);
   // The record names the newest checkpoint of what can still go on: of regions that ended, none.
   expect(Object.keys((await engine.executor.get("default", id)).checkpoints)).toEqual([""]);
   const events = await engine.events(id);
@@ -89,7 +106,16 @@ test("waitFor any goes on with the first and aborts the others", async () => {
 test("a branch that waits for a person is withdrawn when another one was enough", async () => {
   const { type } = workStep();
   await using engine = await createEngine({ stepTypes: [type] });
-  await engine.define(fan({ waitFor: "count", requiredCount: 2 }, { ask: [{ id: "ask", type: "approval", config: { title: "?" } }], one: [{ id: "one", config: { ms: 50 } }], two: [{ id: "two", config: { ms: 80 } }] }));
+  await engine.define(
+    fan(
+      { waitFor: "count", requiredCount: 2 },
+      {
+        ask: [{ id: "ask", type: "approval", config: { title: "?" } }],
+        one: [{ id: "one", config: { ms: 50 } }],
+        two: [{ id: "two", config: { ms: 80 } }],
+      },
+    ),
+  );
   const { id, output, status } = await engine.run("fan");
   expect(status).toBe("COMPLETED");
   expect(output).toMatchObject({ fan: { results: { one: "one", two: "two" }, branches: { ask: { status: "cancelled" } } } });
@@ -101,7 +127,16 @@ test("two approvals in two branches are answered each on its own, and nothing is
   const { type, calls } = workStep();
   await using engine = await createEngine({ stepTypes: [type] });
   const ask = (id: string) => ({ id, type: "approval", config: { title: id } });
-  await engine.define(fan({}, { left: [{ id: "l0" }, ask("l"), { id: "l2" }], right: [{ id: "r0" }, ask("r"), { id: "r2" }], busy: [{ id: "busy", config: { ms: 100 } }] }));
+  await engine.define(
+    fan(
+      {},
+      {
+        left: [{ id: "l0" }, ask("l"), { id: "l2" }],
+        right: [{ id: "r0" }, ask("r"), { id: "r2" }],
+        busy: [{ id: "busy", config: { ms: 100 } }],
+      },
+    ),
+  );
   const { id } = await engine.run("fan");
   const waits = async () => (await engine.executor.waits("default", { executionId: id, status: "open", pageSize: 10 })).items;
   const [first, second] = (await waits()).toSorted((left, right) => (left.title < right.title ? -1 : 1));
@@ -119,9 +154,19 @@ test("two approvals in two branches are answered each on its own, and nothing is
 testInMemory("an answer that comes while another branch is at work is applied at once, and the busy step is not repeated", async () => {
   const { type, calls } = workStep();
   await using engine = await createEngine({ stepTypes: [type] });
-  await engine.define(fan({}, { ask: [{ id: "ask", type: "approval", config: { title: "?" } }, { id: "asked" }], busy: [{ id: "b1", config: { ms: 400 } }, { id: "b2", config: { ms: 400 } }, { id: "b3" }] }));
+  await engine.define(
+    fan(
+      {},
+      {
+        ask: [{ id: "ask", type: "approval", config: { title: "?" } }, { id: "asked" }],
+        busy: [{ id: "b1", config: { ms: 400 } }, { id: "b2", config: { ms: 400 } }, { id: "b3" }],
+      },
+    ),
+  );
   const { id } = await engine.start("fan");
-  await expect.poll(async () => (await engine.executor.waits("default", { executionId: id, status: "open", pageSize: 10 })).items.length).toBe(1);
+  await expect
+    .poll(async () => (await engine.executor.waits("default", { executionId: id, status: "open", pageSize: 10 })).items.length)
+    .toBe(1);
   const [wait] = (await engine.executor.waits("default", { executionId: id, status: "open", pageSize: 10 })).items;
   await engine.executor.answer(ann, wait?.id ?? "", { decision: "approve" });
   await expect.poll(() => calls.map(({ step }) => step)).toContain("asked");
@@ -134,13 +179,25 @@ test("failFast cancels the other branches and the failure takes the step's way `
   const { type, failures, ends } = workStep();
   failures.add("bad");
   await using engine = await createEngine({ stepTypes: [type] });
-  const definition = fan({}, { good: [{ id: "good", config: { ms: 5_000 } }], bad: [{ id: "bad" }] }, { nextSteps: [{ to: "rescue", on: "error" }] });
-  await engine.define({ ...definition, steps: [...definition.steps, { id: "rescue", type: "transform", config: { set: { rescued: true } } }], output: { rescued: "${ steps.rescue.output }" } });
+  const definition = fan(
+    {},
+    { good: [{ id: "good", config: { ms: 5_000 } }], bad: [{ id: "bad" }] },
+    { nextSteps: [{ to: "rescue", on: "error" }] },
+  );
+  await engine.define({
+    ...definition,
+    steps: [...definition.steps, { id: "rescue", type: "transform", config: { set: { rescued: true } } }],
+    output: { rescued: "${ steps.rescue.output }" },
+  });
   const { id, status, output } = await engine.run("fan");
   expect({ status, output }).toEqual({ status: "COMPLETED", output: { rescued: { rescued: true } } });
   await expect.poll(() => ends).toContainEqual({ path: "fan.good/good", aborted: true });
   const failed = (await engine.executor.steps("default", id)).find(({ stepId }) => stepId === "fan");
-  expect(failed).toMatchObject({ status: "FAILED", error: { code: "STEP_FAILED", message: 'Branch "bad" failed: bad broke' }, next: "rescue" });
+  expect(failed).toMatchObject({
+    status: "FAILED",
+    error: { code: "STEP_FAILED", message: 'Branch "bad" failed: bad broke' },
+    next: "rescue",
+  });
 });
 
 test("collect turns a failed branch into a result", async () => {
@@ -149,7 +206,9 @@ test("collect turns a failed branch into a result", async () => {
   await using engine = await createEngine({ stepTypes: [type] });
   await engine.define(fan({ onBranchError: "collect" }, { good: [{ id: "good", config: { ms: 30 } }], bad: [{ id: "bad" }] }));
   const { output } = await engine.run("fan");
-  expect(output).toMatchObject({ fan: { results: { good: "good" }, branches: { bad: { status: "failed", error: { code: "STEP_FAILED", message: "bad broke" } } } } });
+  expect(output).toMatchObject({
+    fan: { results: { good: "good" }, branches: { bad: { status: "failed", error: { code: "STEP_FAILED", message: "bad broke" } } } },
+  });
 });
 
 test("a failure in a branch that nobody handles fails the execution there; retried, only that step runs again", async () => {
@@ -172,8 +231,18 @@ test("a loop runs its body once per item, in order, with item and index", async 
     name: "Loop",
     variables: { sum: { type: "number", default: 0, reducer: "sum" } },
     steps: [
-      { id: "each", type: "loop", config: { loopType: "for_each", over: "${ input.items }", maxIterations: 10, body: "double" }, nextSteps: ["end"] },
-      { id: "double", type: "transform", config: { set: { value: "${ item * 2.0 }", at: "${ index }" } }, output: { sum: "${ output.value }" } },
+      {
+        id: "each",
+        type: "loop",
+        config: { loopType: "for_each", over: "${ input.items }", maxIterations: 10, body: "double" },
+        nextSteps: ["end"],
+      },
+      {
+        id: "double",
+        type: "transform",
+        config: { set: { value: "${ item * 2.0 }", at: "${ index }" } },
+        output: { sum: "${ output.value }" },
+      },
       { id: "end", type: "end" },
     ],
     output: { loop: "${ steps.each.output }", sum: "${ vars.sum }" },
@@ -182,10 +251,24 @@ test("a loop runs its body once per item, in order, with item and index", async 
   expect({ status, error, output }).toEqual({
     status: "COMPLETED",
     error: null,
-    output: { loop: { count: 3, results: [{ value: 2, at: 0 }, { value: 4, at: 1 }, { value: 6, at: 2 }], errors: [] }, sum: 12 },
+    output: {
+      loop: {
+        count: 3,
+        results: [
+          { value: 2, at: 0 },
+          { value: 4, at: 1 },
+          { value: 6, at: 2 },
+        ],
+        errors: [],
+      },
+      sum: 12,
+    },
   });
   expect((await engine.run("loop", { items: [] })).output).toEqual({ loop: { count: 0, results: [], errors: [] }, sum: 0 });
-  expect((await engine.run("loop", { items: Array.from({ length: 11 }, () => 1) })).error).toMatchObject({ code: "LOOP_LIMIT_EXCEEDED", stepId: "each" });
+  expect((await engine.run("loop", { items: Array.from({ length: 11 }, () => 1) })).error).toMatchObject({
+    code: "LOOP_LIMIT_EXCEEDED",
+    stepId: "each",
+  });
 });
 
 test("a while loop sees what its body wrote, and ends at its limit", async () => {
@@ -230,7 +313,14 @@ test("1,000 items with concurrency 20: each once, never more than 20 at work, sm
     id: "many",
     name: "Many",
     limits: { maxSteps: 5_000 },
-    steps: [{ id: "each", type: "loop", config: { loopType: "for_each", over: "${ input.items }", maxIterations: 1_000, concurrency: 20, body: "slow" } }, { id: "slow", type: "slow", config: { n: "${ item.n }" } }],
+    steps: [
+      {
+        id: "each",
+        type: "loop",
+        config: { loopType: "for_each", over: "${ input.items }", maxIterations: 1_000, concurrency: 20, body: "slow" },
+      },
+      { id: "slow", type: "slow", config: { n: "${ item.n }" } },
+    ],
     output: { count: "${ steps.each.output.count }", last: "${ steps.each.output.results[999] }" },
   });
   const items = Array.from({ length: 1_000 }, (_, n) => ({ n, padding: "x".repeat(200) }));
@@ -240,7 +330,8 @@ test("1,000 items with concurrency 20: each once, never more than 20 at work, sm
   expect(seen.toSorted((left, right) => left - right)).toEqual(items.map(({ n }) => n));
   expect(most).toBeLessThanOrEqual(20);
   const sizes: number[] = [];
-  for await (const { checkpoint } of engine.store.checkpointer.list({ configurable: { thread_id: started.id, tenant: "default" } })) sizes.push(JSON.stringify(checkpoint.channel_values).length);
+  for await (const { checkpoint } of engine.store.checkpointer.list({ configurable: { thread_id: started.id, tenant: "default" } }))
+    sizes.push(JSON.stringify(checkpoint.channel_values).length);
   // The list itself has 220 kB and is stored once.
   expect(Math.max(...sizes)).toBeLessThan(20_000);
 }, 90_000);
@@ -251,13 +342,19 @@ test("a failed round is a result where the loop says so", async () => {
     id: "loop",
     name: "Loop",
     steps: [
-      { id: "each", type: "loop", config: { loopType: "for_each", over: "${ input.items }", maxIterations: 10, body: "half", onItemError: "continue" } },
+      {
+        id: "each",
+        type: "loop",
+        config: { loopType: "for_each", over: "${ input.items }", maxIterations: 10, body: "half", onItemError: "continue" },
+      },
       { id: "half", type: "transform", config: { set: { value: "${ item.n / 2.0 }" } } },
     ],
     output: { loop: "${ steps.each.output }" },
   });
   const { output } = await engine.run("loop", { items: [{ n: 2 }, {}, { n: 6 }] });
-  expect(output).toMatchObject({ loop: { count: 3, results: [{ value: 1 }, null, { value: 3 }], errors: [{ index: 1, code: "EXPRESSION_FAILED" }] } });
+  expect(output).toMatchObject({
+    loop: { count: 3, results: [{ value: 1 }, null, { value: 3 }], errors: [{ index: 1, code: "EXPRESSION_FAILED" }] },
+  });
 });
 
 test("regions nest: a parallel step inside a loop inside a branch", async () => {
@@ -267,9 +364,34 @@ test("regions nest: a parallel step inside a loop inside a branch", async () => 
     id: "nest",
     name: "Nest",
     steps: [
-      { id: "outer", type: "parallel", config: { branches: [{ name: "x", start: "each" }, { name: "y", start: "plain" }], join: "end" } },
-      { id: "each", type: "loop", config: { loopType: "for_each", over: "${ input.items }", maxIterations: 5, body: "inner" }, nextSteps: ["end"] },
-      { id: "inner", type: "parallel", config: { branches: [{ name: "p", start: "p" }, { name: "q", start: "q" }], join: "joined" } },
+      {
+        id: "outer",
+        type: "parallel",
+        config: {
+          branches: [
+            { name: "x", start: "each" },
+            { name: "y", start: "plain" },
+          ],
+          join: "end",
+        },
+      },
+      {
+        id: "each",
+        type: "loop",
+        config: { loopType: "for_each", over: "${ input.items }", maxIterations: 5, body: "inner" },
+        nextSteps: ["end"],
+      },
+      {
+        id: "inner",
+        type: "parallel",
+        config: {
+          branches: [
+            { name: "p", start: "p" },
+            { name: "q", start: "q" },
+          ],
+          join: "joined",
+        },
+      },
       { id: "p", type: "work", input: { item: "${ item }" }, nextSteps: ["joined"] },
       { id: "q", type: "delay", config: { for: "5ms" }, nextSteps: ["joined"] },
       { id: "joined", type: "transform", config: { set: { p: "${ steps.inner.output.results.p }", item: "${ item }" } } },
@@ -279,7 +401,16 @@ test("regions nest: a parallel step inside a loop inside a branch", async () => 
     output: { each: "${ steps.each.output.results }" },
   });
   const { status, output, error } = await engine.run("nest", { items: ["one", "two"] });
-  expect({ status, error, output }).toEqual({ status: "COMPLETED", error: null, output: { each: [{ p: "p", item: "one" }, { p: "p", item: "two" }] } });
+  expect({ status, error, output }).toEqual({
+    status: "COMPLETED",
+    error: null,
+    output: {
+      each: [
+        { p: "p", item: "one" },
+        { p: "p", item: "two" },
+      ],
+    },
+  });
   expect(calls.filter(({ step }) => step === "p").map(({ item }) => (item as JsonObject)["item"])).toEqual(["one", "two"]);
   expect(new Set(calls.map(({ key }) => key)).size).toBe(calls.length);
 });

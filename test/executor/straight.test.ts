@@ -7,9 +7,26 @@ const line = {
   variables: { total: { type: "number" as const, default: 0 }, log: { type: "array" as const, default: [], reducer: "append" as const } },
   steps: [
     { id: "begin", type: "start", nextSteps: ["double"] },
-    { id: "double", type: "transform", config: { set: { value: "${ input.amount * 2 }" } }, output: { total: "${ output.value }", log: "doubled" }, nextSteps: ["add"] },
-    { id: "add", type: "transform", config: { set: { value: "${ vars.total + 1 }" } }, output: { total: "${ output.value }", log: ["added"] }, nextSteps: ["say"] },
-    { id: "say", type: "transform", config: { set: { text: "total is ${ vars.total }", plain: "$${ not an expression }" } }, nextSteps: ["finish"] },
+    {
+      id: "double",
+      type: "transform",
+      config: { set: { value: "${ input.amount * 2 }" } },
+      output: { total: "${ output.value }", log: "doubled" },
+      nextSteps: ["add"],
+    },
+    {
+      id: "add",
+      type: "transform",
+      config: { set: { value: "${ vars.total + 1 }" } },
+      output: { total: "${ output.value }", log: ["added"] },
+      nextSteps: ["say"],
+    },
+    {
+      id: "say",
+      type: "transform",
+      config: { set: { text: "total is ${ vars.total }", plain: "$${ not an expression }" } },
+      nextSteps: ["finish"],
+    },
     { id: "finish", type: "end" },
   ],
   output: { total: "${ vars.total }", text: "${ steps.say.output.text }", plain: "${ steps.say.output.plain }", log: "${ vars.log }" },
@@ -33,7 +50,8 @@ test("a straight stretch of pure steps is one LangGraph superstep and one commit
   const completed = events.filter(({ type }) => type === "step.completed").map(({ stepId }) => stepId);
   expect(completed).toEqual(["begin", "double", "add", "say", "finish"]);
   const tuples = [];
-  for await (const tuple of engine.store.checkpointer.list({ configurable: { thread_id: id, tenant: "default" } })) tuples.push(tuple.metadata);
+  for await (const tuple of engine.store.checkpointer.list({ configurable: { thread_id: id, tenant: "default" } }))
+    tuples.push(tuple.metadata);
   expect(tuples.map((metadata) => metadata?.source).toSorted()).toEqual(["input", "loop"]);
 });
 
@@ -71,7 +89,18 @@ test("condition and switch route by value", async () => {
     name: "Routing",
     steps: [
       { id: "big", type: "condition", config: { condition: "input.amount > 100.0", truePath: "kind", falsePath: "small" } },
-      { id: "kind", type: "switch", config: { on: "input.kind", cases: [{ equals: "car", to: "car" }, { equals: null, to: "none" }], default: "other" } },
+      {
+        id: "kind",
+        type: "switch",
+        config: {
+          on: "input.kind",
+          cases: [
+            { equals: "car", to: "car" },
+            { equals: null, to: "none" },
+          ],
+          default: "other",
+        },
+      },
       ...["small", "car", "none", "other"].map((id) => ({ id, type: "end" })),
     ],
   });
@@ -92,12 +121,24 @@ test("a cycle ends at its limits with a named error", async () => {
     name: "Cycle",
     limits,
     variables: { n: { reducer: "sum" as const, default: 0 } },
-    steps: [{ id: "again", type: "transform", config: { set: {} }, output: { n: 1 }, nextSteps: ["again"], ...(maxVisits === undefined ? {} : { maxVisits }) }],
+    steps: [
+      {
+        id: "again",
+        type: "transform",
+        config: { set: {} },
+        output: { n: 1 },
+        nextSteps: ["again"],
+        ...(maxVisits === undefined ? {} : { maxVisits }),
+      },
+    ],
   });
   // A cycle without an exit is refused by the checker only where no path can end: here the exit is the limit.
   const withExit = (definition: ReturnType<typeof cycle>) => ({
     ...definition,
-    steps: [{ ...definition.steps[0], id: "again", type: "transform", nextSteps: [{ to: "out", when: "vars.n > 1000000.0" }, { to: "again" }] }, { id: "out", type: "end" }],
+    steps: [
+      { ...definition.steps[0], id: "again", type: "transform", nextSteps: [{ to: "out", when: "vars.n > 1000000.0" }, { to: "again" }] },
+      { id: "out", type: "end" },
+    ],
   });
   const bySteps = await engine.define({ id: "steps", ...withExit(cycle({ maxSteps: 50 })) });
   const byVisits = await engine.define({ id: "visits", ...withExit(cycle({}, 7)) });
@@ -114,7 +155,13 @@ test("large outputs travel by reference and are read where an expression needs t
     name: "Large",
     variables: { copy: {} },
     steps: [
-      { id: "make", type: "transform", config: { set: { text: "${ input.text }" } }, output: { copy: "${ output.text }" }, nextSteps: ["wait"] },
+      {
+        id: "make",
+        type: "transform",
+        config: { set: { text: "${ input.text }" } },
+        output: { copy: "${ output.text }" },
+        nextSteps: ["wait"],
+      },
       { id: "wait", type: "delay", config: { for: "1ms" }, nextSteps: ["use"] },
       { id: "use", type: "transform", config: { set: { size: "${ size(steps.make.output.text) + size(vars.copy) }" } } },
     ],

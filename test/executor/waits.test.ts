@@ -36,13 +36,30 @@ testInMemory("an approval parks the execution without lease or memory and goes o
   await engine.worker.idle();
   expect(engine.worker.running).toBe(0);
   const wait = await openWait(engine, parked.id);
-  expect(wait).toMatchObject({ kind: "approval", title: "Pay 12?", stepId: "ask", request: { evidence: { amount: 12 }, choices: ["approve", "reject"] } });
+  expect(wait).toMatchObject({
+    kind: "approval",
+    title: "Pay 12?",
+    stepId: "ask",
+    request: { evidence: { amount: 12 }, choices: ["approve", "reject"] },
+  });
   await engine.executor.answer(ann, wait.id, { decision: "approve", reason: "fine" });
   const done = await engine.settled(parked.id);
   expect(done.output).toMatchObject({ ask: { approved: true, decision: "approve", by: "ann", reason: "fine" } });
   expect((await engine.events(parked.id)).map(({ type }) => type)).toEqual([
-    "execution.created", "execution.claimed", "execution.started", "step.started", "step.completed", "step.started", "step.waiting", "execution.parked",
-    "execution.claimed", "wait.resolved", "step.completed", "step.started", "step.completed", "execution.completed",
+    "execution.created",
+    "execution.claimed",
+    "execution.started",
+    "step.started",
+    "step.completed",
+    "step.started",
+    "step.waiting",
+    "execution.parked",
+    "execution.claimed",
+    "wait.resolved",
+    "step.completed",
+    "step.started",
+    "step.completed",
+    "execution.completed",
   ]);
 });
 
@@ -61,7 +78,9 @@ test("of many who decide at once the first wins, the others are told", async () 
   const { id } = await engine.run("ask", { amount: 1 });
   const wait = await openWait(engine, id);
   const answers = await Promise.allSettled(
-    Array.from({ length: 50 }, (_, index) => engine.executor.answer({ id: `p${index}`, tenant: "default" }, wait.id, { decision: index % 2 ? "approve" : "reject" })),
+    Array.from({ length: 50 }, (_, index) =>
+      engine.executor.answer({ id: `p${index}`, tenant: "default" }, wait.id, { decision: index % 2 ? "approve" : "reject" }),
+    ),
   );
   const winners = answers.filter(({ status }) => status === "fulfilled");
   expect(winners).toHaveLength(1);
@@ -77,7 +96,10 @@ test("a decision that is no choice, or values that do not fit the form, are refu
   await engine.define(approval({ form: { type: "object", required: ["limit"], properties: { limit: { type: "number" } } } }));
   const { id } = await engine.run("ask", { amount: 1 });
   const wait = await openWait(engine, id);
-  await expect(engine.executor.answer(ann, wait.id, { decision: "maybe" })).rejects.toMatchObject({ code: "INVALID_INPUT", issues: [{ pointer: "/decision" }] });
+  await expect(engine.executor.answer(ann, wait.id, { decision: "maybe" })).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+    issues: [{ pointer: "/decision" }],
+  });
   await expect(engine.executor.answer(ann, wait.id, { decision: "approve", values: { limit: "x" } })).rejects.toMatchObject({
     code: "INVALID_INPUT",
     issues: [{ pointer: "/values/limit" }],
@@ -103,7 +125,14 @@ test("an approval that nobody decides in time leaves by `on: timeout`, and its i
 test("a delay fires once, when its time comes, and not before", async () => {
   const clock = manualClock();
   await using engine = await createEngine({ clock });
-  await engine.define({ id: "d", name: "D", steps: [{ id: "wait", type: "delay", config: { for: "10m" }, nextSteps: ["end"] }, { id: "end", type: "end" }] });
+  await engine.define({
+    id: "d",
+    name: "D",
+    steps: [
+      { id: "wait", type: "delay", config: { for: "10m" }, nextSteps: ["end"] },
+      { id: "end", type: "end" },
+    ],
+  });
   const { id } = await engine.start("d");
   await expect.poll(async () => (await engine.executor.get("default", id)).isParked).toBe(true);
   clock.advance(10 * 60_000 - 1);
@@ -117,7 +146,14 @@ test("a delay fires once, when its time comes, and not before", async () => {
 test("pause holds a parked execution although its timer comes due; resume lets it go on", async () => {
   const clock = manualClock();
   await using engine = await createEngine({ clock });
-  await engine.define({ id: "d", name: "D", steps: [{ id: "wait", type: "delay", config: { for: "1m" }, nextSteps: ["end"] }, { id: "end", type: "end" }] });
+  await engine.define({
+    id: "d",
+    name: "D",
+    steps: [
+      { id: "wait", type: "delay", config: { for: "1m" }, nextSteps: ["end"] },
+      { id: "end", type: "end" },
+    ],
+  });
   const { id } = await engine.start("d");
   await expect.poll(async () => (await engine.executor.get("default", id)).isParked).toBe(true);
   expect((await engine.executor.pause(ann, id, "audit")).status).toBe("PAUSED");

@@ -104,7 +104,9 @@ test("a receiver that says when to come back is not asked before", async () => {
   );
   // Longer than a worker sleeps, so it is parked.
   expect(execution).toMatchObject({ isParked: true, waits: [{ kind: "timer" }] });
-  expect((await engine.events(execution.id)).find(({ type }) => type === "step.attempt_failed")?.data).toMatchObject({ backoffMs: 3_600_000 });
+  expect((await engine.events(execution.id)).find(({ type }) => type === "step.attempt_failed")?.data).toMatchObject({
+    backoffMs: 3_600_000,
+  });
 });
 
 test("statuses that are expected are a success, and no other is", async () => {

@@ -96,7 +96,15 @@ export const QUERIES = {
     orderBy: [["sentAt", "asc"]],
   },
   waitsOf: { collection: "waits", where: [["executionId", "in"]], orderBy: [] },
-  schedulesDue: { collection: "schedules", group: true, where: [["shard", "in"], ["dueAt", "<="]], orderBy: [["dueAt", "asc"]] },
+  schedulesDue: {
+    collection: "schedules",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["dueAt", "<="],
+    ],
+    orderBy: [["dueAt", "asc"]],
+  },
   decisionsOf: { collection: "decisions", where: [["executionId", "in"]], orderBy: [] },
 } as const satisfies Record<string, QueryShape>;
 

@@ -54,5 +54,8 @@ function refused(error: unknown): Outcome {
 export function valueOf(outcome: Outcome): unknown {
   if (outcome.length === 1) return outcome[0];
   const [, code, message, { reason, ...details }] = outcome;
-  throw new SignalboxError(code, message, { details, ...(reason === undefined ? {} : { cause: new Error(typeof reason === "string" ? reason : "unknown") }) });
+  throw new SignalboxError(code, message, {
+    details,
+    ...(reason === undefined ? {} : { cause: new Error(typeof reason === "string" ? reason : "unknown") }),
+  });
 }
