@@ -21,7 +21,8 @@ import { createLogger, type Logger } from "./log.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
 import { createOutbound } from "./outbound/outbound.ts";
-import { loadStepTypes } from "./registry.ts";
+import { loadActions, loadStepTypes, loadTools } from "./registry.ts";
+import { createTools } from "./tools/tools.ts";
 import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
@@ -60,7 +61,12 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const log = (message: string, fields: Record<string, unknown>) => logger.info(fields, message);
   // Names the process in leases: readable for operators, unique over restarts and pods.
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  const stepTypes = await loadStepTypes({ folder: config.SIGNALBOX_STEPS });
+  const readSecret = createSecretReader({ folder: config.SIGNALBOX_SECRETS, environment: environmentSecret });
+  const outbound = createOutbound({ allow: config.SIGNALBOX_EGRESS_ALLOW, readSecret, clock });
+  const folder = config.SIGNALBOX_STEPS;
+  const actions = await loadActions({ folder });
+  const tools = createTools({ actions, own: await loadTools({ folder }), mcp: config.SIGNALBOX_MCP, outbound, readSecret });
+  const stepTypes = await loadStepTypes({ folder, services: { actions, tools } });
   const triggerTypes = await loadTriggerTypes({ folder: config.SIGNALBOX_STEPS });
   const telemetry = await startTelemetry({
     log: logger,
@@ -90,11 +96,9 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     ...modelOptions,
   });
   const executor = createExecutor({ store, queue, clock, tokens });
-  const readSecret = createSecretReader({ folder: config.SIGNALBOX_SECRETS, environment: environmentSecret });
   const triggers = createTriggerManager({ store, executor, types: triggerTypes, clock, readSecret });
   const workflows = createWorkflowManager({ store, stepTypes, triggerTypes, writes: triggers.writes, clock });
 
-  const outbound = createOutbound({ allow: config.SIGNALBOX_EGRESS_ALLOW, readSecret, clock });
   const sessions = new Map<string, Session>();
   const saver = new SessionSaver(store.checkpointer, sessions);
   const hostOf = (threadId: string) => {
@@ -154,6 +158,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     const drained = worker?.drain(config.SIGNALBOX_DRAIN_MS);
     await Promise.all([drained, closeServer(), scheduler?.stop(), stopConsuming?.(), stopEvents?.()]);
     await Promise.all([queue.close(), feed?.close()]);
+    await tools.close();
     await outbound[Symbol.asyncDispose]();
     await telemetry.close();
     await store.close();

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { McpServers } from "./config/mcp.ts";
 import { ApiKeys, JwtIssuers, jsonOf } from "./config/credentials.ts";
 
 const Port = z.coerce.number("must be a port number, 0 to 65535").int().min(0).max(65_535);
@@ -57,7 +58,10 @@ const Environment = z.object({
   SIGNALBOX_EGRESS_ALLOW: List.default([]).describe(
     "Where requests of steps may go beside public addresses on the ports 80, 443, 8080 and 8443: ranges, addresses and host names, each with or without a port, separated by commas",
   ),
-  SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts` and `*.trigger.ts` (or `.js`) files"),
+  SIGNALBOX_MCP: jsonOf(McpServers)
+    .optional()
+    .describe("MCP servers whose tools workflows may use, as JSON: `{name: {url, headers?, tools?}}`; headers may hold `secret://` references"),
+  SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts`, `*.trigger.ts`, `*.action.ts` and `*.tool.ts` (or `.js`) files"),
   SIGNALBOX_SECRETS: z
     .string()
     .default("/run/secrets")

@@ -1,12 +1,15 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import type { StructuredToolInterface } from "@langchain/core/tools";
 import { ACTION_NAME, type Action, type Actions } from "./actions/action.ts";
 import { SignalboxError } from "./errors.ts";
+import { createTools } from "./tools/tools.ts";
 import type { StepServices, StepType, UnboundStep } from "./steps/step.ts";
 
 const STEP_FILE = /\.step\.(ts|js|mjs)$/;
 const ACTION_FILE = /\.action\.(ts|js|mjs)$/;
+const TOOL_FILE = /\.tool\.(ts|js|mjs)$/;
 const OWN_STEPS = path.join(import.meta.dirname, "steps");
 const OWN_ACTIONS = path.join(import.meta.dirname, "actions");
 
@@ -23,7 +26,7 @@ export interface StepTypes {
  * takes a name that is taken is named in an INVALID_INPUT error: a start with half of the step types would fail executions later.
  */
 export async function loadStepTypes(options: { folder?: string | undefined; services?: StepServices } = {}): Promise<StepTypes> {
-  const services = options.services ?? { actions: await loadActions(options) };
+  const services = options.services ?? (await builtInServices(options));
   const found = await loadFiles({
     folders: [OWN_STEPS, ...(options.folder === undefined ? [] : [path.resolve(options.folder)])],
     pattern: STEP_FILE,
@@ -32,6 +35,25 @@ export async function loadStepTypes(options: { folder?: string | undefined; serv
     how: "defineStep({ type, title, group, config, run, ... })",
   });
   return createStepTypes(found.map(({ value, file }) => ({ stepType: "bind" in value ? value.bind(services) : value, file })));
+}
+
+/** Actions and tools without any server: what a definition can be checked with. */
+async function builtInServices(options: { folder?: string | undefined }): Promise<StepServices> {
+  const actions = await loadActions(options);
+  return { actions, tools: createTools({ actions, own: await loadTools(options) }) };
+}
+
+/** Loads every `*.tool.ts` of the operators' own folder: tools of LangChain, as its `tool()` makes them. */
+export async function loadTools(options: { folder?: string | undefined } = {}): Promise<StructuredToolInterface[]> {
+  if (options.folder === undefined) return [];
+  const found = await loadFiles({
+    folders: [path.resolve(options.folder)],
+    pattern: TOOL_FILE,
+    isOne: isTool,
+    what: "tool",
+    how: "tool() of @langchain/core/tools",
+  });
+  return found.map(({ value }) => value);
 }
 
 /** Loads every `*.action.ts` of the service and of the operators' own folder, with the same care. */
@@ -122,6 +144,12 @@ async function exportsOf<T>(file: string, { isOne, what, how }: FileKind<T>): Pr
 function isStep(value: unknown): value is StepType | UnboundStep {
   const isUnbound = typeof value === "object" && value !== null && typeof (value as Partial<UnboundStep>).bind === "function";
   return isUnbound || isStepType(value);
+}
+
+function isTool(value: unknown): value is StructuredToolInterface {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, description, schema, invoke } = value as Partial<StructuredToolInterface>;
+  return typeof name === "string" && typeof description === "string" && typeof schema === "object" && typeof invoke === "function";
 }
 
 function isAction(value: unknown): value is Action {

@@ -39,7 +39,7 @@ function byCode(code: string, host: string, cause: unknown): SignalboxError | un
 }
 
 /** The failure a status stands for: retryable where the receiver may say something else later. */
-export function statusError({ status, headers }: HttpReply, now: number): SignalboxError {
+export function statusError({ status, headers }: Pick<HttpReply, "status" | "headers">, now: number): SignalboxError {
   const details: NonNullable<ErrorOptions["details"]> = { code: `HTTP_${status}`, status };
   const retryAfterMs = retryAfter(headers["retry-after"], now);
   if (retryAfterMs !== undefined) details["retryAfterMs"] = retryAfterMs;

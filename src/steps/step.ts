@@ -9,6 +9,7 @@ import type { WaitAnswer, WaitKind } from "../definition/wait.ts";
 import type { Policy } from "../definition/workflow.ts";
 import type { Issue } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
+import type { Tools } from "../tools/tool.ts";
 
 /** A kind of step: one file `<name>.step.ts` in this folder or in the operator's own (`SIGNALBOX_STEPS`). */
 export interface StepType<C = unknown> {
@@ -59,6 +60,7 @@ export function defineStep<C>(type: StepType<C>): StepType<C> {
 /** What the process loads when it starts and some step types are made of. */
 export interface StepServices {
   actions: Actions;
+  tools: Tools;
 }
 
 /** A step type that is made when these are known. */

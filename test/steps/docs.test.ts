@@ -3,10 +3,13 @@ import { z } from "zod";
 import { durationMs } from "../../src/definition/duration.ts";
 import type { Execution } from "../../src/definition/execution.ts";
 import type { Json, JsonObject } from "../../src/definition/json.ts";
-import { loadStepTypes } from "../../src/registry.ts";
+import { createOutbound } from "../../src/outbound/outbound.ts";
+import { loadActions, loadStepTypes } from "../../src/registry.ts";
+import { createTools } from "../../src/tools/tools.ts";
 import { readText, repositoryFiles } from "../repository/source.ts";
 import { createEngine, type Engine } from "../support/engine.ts";
 import { startHttpServer } from "../support/http-server.ts";
+import { startMcpServer } from "../support/mcp-server.ts";
 import { manualClock, type ManualClock } from "../support/manual-clock.ts";
 
 const ann = { id: "ann", tenant: "default" };
@@ -55,8 +58,11 @@ test.each(pages)("the example of %s passes the checker and does what the page sa
   await using server = await startHttpServer((_request, response) => {
     response.writeHead(run.http.status, { "content-type": "application/json" }).end(JSON.stringify(run.http.body));
   });
-  const outbound = { allow: [server.entry], readSecret: () => Promise.resolve("secret-of-the-test") };
-  await using engine = await createEngine({ clock, outbound });
+  await using mcp = await startMcpServer();
+  const options = { allow: [server.entry, mcp.entry], readSecret: () => Promise.resolve("secret-of-the-test") };
+  await using outbound = createOutbound(options);
+  const tools = createTools({ actions: await loadActions(), mcp: { orders: { url: mcp.url } }, outbound });
+  await using engine = await createEngine({ clock, outbound: options, services: { tools } });
   expect(engine.workflows.validate(workflow).issues).toEqual([]);
   // The example's host is asked where it stands in the test.
   const reachable = JSON.parse(JSON.stringify(workflow).replaceAll(/https:\/\/[a-z.-]+\.example\.com/g, server.url)) as typeof workflow;
@@ -69,6 +75,7 @@ test.each(pages)("the example of %s passes the checker and does what the page sa
   const first = (await engine.executor.steps("default", started.id)).find(({ stepId }) => stepId === firstStepId);
   if (run.output !== undefined) expect({ output: first?.output }).toMatchObject({ output: run.output });
   if (run.next !== undefined) expect(first?.next).toBe(run.next);
+  await tools.close();
 });
 
 type Answer = z.infer<typeof Run>["answers"][number];

@@ -21,6 +21,7 @@ import { systemClock, type Clock } from "../../src/ports/clock.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { createStepTypes, loadActions, loadStepTypes, type StepTypes } from "../../src/registry.ts";
 import type { StepServices, StepType } from "../../src/steps/step.ts";
+import { createTools } from "../../src/tools/tools.ts";
 import { createWorkflowManager, type WorkflowManager } from "../../src/workflows/manager.ts";
 
 /** Set by the vitest project that drops every execution from memory after each superstep. */
@@ -134,11 +135,16 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   };
 }
 
+async function withServices({ actions: given, tools }: Partial<StepServices>): Promise<StepServices> {
+  const actions = given ?? (await loadActions());
+  return { actions, tools: tools ?? createTools({ actions }) };
+}
+
 let real: Promise<StepTypes> | undefined;
 
 async function withReal({ stepTypes: own = [], services }: EngineOptions): Promise<StepTypes> {
   real ??= loadStepTypes();
-  const loaded = services ? loadStepTypes({ services: { actions: await loadActions(), ...services } }) : real;
+  const loaded = services ? loadStepTypes({ services: await withServices(services) }) : real;
   const all = [...(await loaded).list(), ...own];
   return createStepTypes(all.map((stepType) => ({ stepType, file: `${stepType.type}.step.ts` })));
 }
