@@ -60,8 +60,13 @@ const Environment = z.object({
   ),
   SIGNALBOX_MCP: jsonOf(McpServers)
     .optional()
-    .describe("MCP servers whose tools workflows may use, as JSON: `{name: {url, headers?, tools?}}`; headers may hold `secret://` references"),
-  SIGNALBOX_STEPS: z.string().optional().describe("Folder of the operator's own `*.step.ts`, `*.trigger.ts`, `*.action.ts` and `*.tool.ts` (or `.js`) files"),
+    .describe(
+      "MCP servers whose tools workflows may use, as JSON: `{name: {url, headers?, tools?}}`; headers may hold `secret://` references",
+    ),
+  SIGNALBOX_STEPS: z
+    .string()
+    .optional()
+    .describe("Folder of the operator's own `*.step.ts`, `*.trigger.ts`, `*.action.ts` and `*.tool.ts` (or `.js`) files"),
   SIGNALBOX_SECRETS: z
     .string()
     .default("/run/secrets")

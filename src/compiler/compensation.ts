@@ -1,5 +1,4 @@
 import type { ExecutionError } from "../definition/execution.ts";
-import type { JsonObject } from "../definition/json.ts";
 import { withControl, type Work } from "./work.ts";
 
 /** The node that undoes what was done; no step id can be its name. */

@@ -37,6 +37,9 @@ interface HoldOptions {
   isPoison: boolean;
 }
 
+/** How long an execution runs before its mail is watched, milliseconds. */
+const WATCHED_AFTER_MS = 250;
+
 /** LangGraph's own bound on supersteps is per invocation; ours are `limits.maxSteps` and `maxVisits`. */
 const NO_RECURSION_LIMIT = 1_000_000;
 
@@ -82,7 +85,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
 
   async function run(absorbed: Absorbed): Promise<ExecutionHandle> {
     const stopTimer = draft.deadlineAt === null ? () => {} : clock.after(draft.deadlineAt - clock.now(), () => session.abort(overtime()));
-    const stopWatching = watchLater();
+    const stopWatching = watchMail(session, store, () => void holding.poke());
     try {
       if (absorbed.action === "run") announce(session);
       session.committer.pending.drafts.push(...absorbed.events);
@@ -100,19 +103,6 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
       stopWatching();
       session.close();
     }
-  }
-
-  /** A short execution is over before anybody can write to it: only what lasts is watched for mail of other processes. */
-  function watchLater(): () => void {
-    let stop = () => {};
-    const cancelTimer = clock.after(250, () => {
-      stop = store.inbox.watch(draft.tenant, draft.id, () => void holding.poke());
-      void holding.poke();
-    });
-    return () => {
-      cancelTimer();
-      stop();
-    };
   }
 
   async function settleResting({ action, reason }: Absorbed): Promise<ExecutionHandle> {
@@ -254,4 +244,17 @@ function overtime(): SignalboxError {
 
 function errorOf(error: SignalboxError): ExecutionError {
   return { code: error.code, message: error.message, stepId: null, visit: null, path: null, retryable: error.retryable };
+}
+
+/** A short execution is over before anybody can write to it: only what lasts is watched for mail of other processes. */
+function watchMail({ draft, clock }: Session, store: Store, look: () => void): () => void {
+  let stop = () => {};
+  const cancelTimer = clock.after(WATCHED_AFTER_MS, () => {
+    stop = store.inbox.watch(draft.tenant, draft.id, look);
+    look();
+  });
+  return () => {
+    cancelTimer();
+    stop();
+  };
 }

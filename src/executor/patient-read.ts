@@ -4,11 +4,16 @@ import type { Clock } from "../ports/clock.ts";
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
+export interface Patience {
+  signal: AbortSignal;
+  clock: Clock;
+}
+
 /**
  * A read of an execution that is held: repeated while the store cannot be reached, until the session ends. An outage is no failure
  * of the execution; who cannot read cannot write either, and loses the lease, which ends the session.
  */
-export async function patientRead<T>(read: () => Promise<T>, { signal, clock }: { signal: AbortSignal; clock: Clock }): Promise<T> {
+export async function patientRead<T>(read: () => Promise<T>, { signal, clock }: Patience): Promise<T> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
       return await read();

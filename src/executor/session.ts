@@ -1,18 +1,16 @@
 import type { Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
-import { decisionIdOf } from "../ai/decision-record.ts";
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
-import type { Json } from "../definition/json.ts";
 import type { SignalboxError } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
-import type { ExecutionHandle, Store } from "../ports/store.ts";
+import type { ExecutionCommit, ExecutionHandle, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
 import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
-import { patientRead } from "./patient-read.ts";
+import { createSessionReads } from "./session-reads.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
 const LAZY_FLUSH_MS = 25;
@@ -79,7 +77,7 @@ export function createSession({
 }: SessionOptions): Session {
   const controller = new AbortController();
   const staged = new Map<string, Staged>();
-  const loadedValues = new Map<string, Json>();
+  const reads = createSessionReads(store, draft, { signal: controller.signal, clock });
   const committer: Committer = createCommitter({
     store,
     clock,
@@ -88,33 +86,23 @@ export function createSession({
     draft,
     onLost: (error) => controller.abort(error),
   });
-  const groups = createGroups({ draft, withdraw });
+  const flushing = createFlushing(clock, committer);
+  const flush = () => flushing.now();
+  const groups = createGroups({
+    draft,
+    withdraw: (branches) => committer.pending.closeWaits.push(...withdrawWaits(draft, branches, isoTime(clock))),
+  });
   let stepsEntered = draft.stepsTaken;
   let failure: Parking["failure"];
   let ended: Staged["end"];
-  let cancelLazyFlush: (() => void) | undefined;
   /** True when a task finished since the last checkpoint was written. */
   let hasProgress = false;
-
-  function flushSoon(ms: number): void {
-    cancelLazyFlush ??= clock.after(ms, () => {
-      cancelLazyFlush = undefined;
-      // A lost lease aborts the session by itself; whoever awaits the next flush hears of it too.
-      void committer.flush().catch(() => {});
-    });
-  }
-
-  function flush(): Promise<void> {
-    cancelLazyFlush?.();
-    cancelLazyFlush = undefined;
-    return committer.flush();
-  }
 
   function apply(changes: Staged): void {
     hasProgress = true;
     committer.pending.drafts.push(...changes.events);
     committer.pending.values.push(...changes.values);
-    for (const { ref, value } of changes.values) loadedValues.set(ref, value);
+    reads.keep(changes.values);
     draft.stepsTaken += changes.steps;
     for (const path of changes.finished) delete draft.inFlight[path];
     closeWaits(changes.closedWaits);
@@ -126,16 +114,6 @@ export function createSession({
 
   function closeWaits(ids: readonly string[]): void {
     if (ids.length > 0) draft.waits = draft.waits.filter(({ id }) => !ids.includes(id));
-  }
-
-  /** Waits of regions that are not needed any more: answered as withdrawn, so that their nodes end, and gone from the inbox. */
-  function withdraw(branches: string[]): void {
-    const at = isoTime(clock);
-    for (const wait of draft.waits) {
-      if (wait.answer !== null || !branches.some((branch) => isWithin(wait.branch, branch))) continue;
-      wait.answer = { by: "cancelled", principal: null, at, data: {} };
-      if (wait.isListed) committer.pending.closeWaits.push({ id: wait.id, status: "cancelled" });
-    }
   }
 
   const session: Session = {
@@ -172,7 +150,7 @@ export function createSession({
       committer.pending.drafts.push(event);
       draft.inFlight[place.path] = { stepId: place.stepId, visit: place.visit, attempt: place.attempt, startedAt: event.at };
       const isClaimDurable = committer.handle.execution.epoch === draft.epoch;
-      if (isClaimDurable && !isDurable) flushSoon(LAZY_FLUSH_MS);
+      if (isClaimDurable && !isDurable) flushing.soon(LAZY_FLUSH_MS);
       else await flush();
     },
     note: (event) => void committer.pending.drafts.push(event),
@@ -196,32 +174,23 @@ export function createSession({
       } else committer.pending.drafts.push(waitingEvent(wait, place, parking));
       const open = openWaitOf(draft, wait, parking);
       if (open) committer.pending.openWaits.push(open);
-      flushSoon(LAZY_FLUSH_MS);
+      flushing.soon(LAZY_FLUSH_MS);
     },
-    async values(refs) {
-      const missing = refs.filter((ref) => !loadedValues.has(ref));
-      if (missing.length > 0) {
-        const found = await patientRead(() => store.events.values(draft.tenant, draft.id, missing), session);
-        for (const [ref, value] of found) loadedValues.set(ref, value);
-      }
-      return loadedValues;
-    },
+    values: (refs) => reads.values(refs),
     models: (place) => modelsFor(session, place),
     fetch,
-    decision: (place) =>
-      patientRead(() => store.decisions.get(draft.tenant, decisionIdOf(`${draft.id}/${place.path}/${place.visit}`)), session),
+    decision: ({ path, visit }) => reads.decision(path, visit),
     async recordDecision(place, decision) {
       // A crash between this commit and the step's own leads here again with a person's answer: it is told once.
-      if (draft.epoch > 1 && (await patientRead(() => store.decisions.get(draft.tenant, decision.id), session))) return;
+      if (draft.epoch > 1 && (await reads.isRecorded(decision.id))) return;
       committer.pending.decisions.push(decision);
       committer.pending.drafts.push(recordedEvent(place, decision, isoTime(clock)));
       await flush();
     },
 
     async put(ns, parentId, checkpoint, metadata, newVersions) {
-      const writes = committer.pending.writes.filter((entry) => entry.ns === ns && entry.checkpointId === parentId);
       // The checkpoint holds what the writes of its parent led to, and both are in one commit: the writes would never be read.
-      committer.pending.writes = committer.pending.writes.filter((entry) => !writes.includes(entry));
+      committer.pending.writes = committer.pending.writes.filter((entry) => entry.ns !== ns || entry.checkpointId !== parentId);
       committer.pending.checkpoints.push({ ns, parentId, checkpoint, metadata, newVersions });
       draft.checkpoints[ns] = checkpoint.id;
       // A checkpoint of the input alone says nothing that the record does not say, and the end is committed by whoever finishes
@@ -240,15 +209,45 @@ export function createSession({
       // A lone task's checkpoint follows in the same turn of the event loop and takes the writes along; beside a slower sibling
       // no checkpoint comes, and what is finished must not be lost.
       setImmediate(() => {
-        if (committer.pending.writes.some((entry) => entry.taskId === taskId) && !ended) flushSoon(0);
+        if (committer.pending.writes.some((entry) => entry.taskId === taskId) && !ended) flushing.soon(0);
       });
     },
     close() {
-      cancelLazyFlush?.();
+      flushing.stop();
       committer.close();
     },
   };
   return session;
+}
+
+/** Flushes at once, or a little later in one commit with whatever else comes meanwhile. */
+function createFlushing(clock: Clock, committer: Committer) {
+  let cancel: (() => void) | undefined;
+  const stop = () => {
+    cancel?.();
+    cancel = undefined;
+  };
+  return {
+    soon(ms: number): void {
+      cancel ??= clock.after(ms, () => {
+        cancel = undefined;
+        // A lost lease aborts the session by itself; whoever awaits the next flush hears of it too.
+        void committer.flush().catch(() => {});
+      });
+    },
+    now(): Promise<void> {
+      stop();
+      return committer.flush();
+    },
+    stop,
+  };
+}
+
+/** Waits of regions that are not needed any more: answered as withdrawn, so that their nodes end, and gone from the inbox. */
+function withdrawWaits(draft: Execution, branches: string[], at: string): ExecutionCommit["closeWaits"] {
+  const withdrawn = draft.waits.filter(({ answer, branch }) => answer === null && branches.some((outer) => isWithin(branch, outer)));
+  for (const wait of withdrawn) wait.answer = { by: "cancelled", principal: null, at, data: {} };
+  return withdrawn.filter(({ isListed }) => isListed).map(({ id }) => ({ id, status: "cancelled" }));
 }
 
 /** A region that ended has no checkpoint to go on from. */

@@ -1,0 +1,35 @@
+import { decisionIdOf } from "../ai/decision-record.ts";
+import type { Decision } from "../definition/decision.ts";
+import type { Execution } from "../definition/execution.ts";
+import type { Json } from "../definition/json.ts";
+import type { Store } from "../ports/store.ts";
+import { patientRead, type Patience } from "./patient-read.ts";
+
+/** What a session reads while it runs: patiently, because a store that is away for a moment fails no execution. */
+export interface SessionReads {
+  /** Large values by reference; kept, so that each is read once. */
+  values(refs: readonly string[]): Promise<Map<string, Json>>;
+  /** Values that were made here. */
+  keep(values: readonly { ref: string; value: Json }[]): void;
+  decision(path: string, visit: number): Promise<Decision | undefined>;
+  isRecorded(decisionId: string): Promise<boolean>;
+}
+
+export function createSessionReads(store: Store, { id, tenant }: Pick<Execution, "id" | "tenant">, patience: Patience): SessionReads {
+  const loaded = new Map<string, Json>();
+  return {
+    async values(refs) {
+      const missing = refs.filter((ref) => !loaded.has(ref));
+      if (missing.length > 0) {
+        const found = await patientRead(() => store.events.values(tenant, id, missing), patience);
+        for (const [ref, value] of found) loaded.set(ref, value);
+      }
+      return loaded;
+    },
+    keep(values) {
+      for (const { ref, value } of values) loaded.set(ref, value);
+    },
+    decision: (path, visit) => patientRead(() => store.decisions.get(tenant, decisionIdOf(`${id}/${path}/${visit}`)), patience),
+    isRecorded: async (decisionId) => (await patientRead(() => store.decisions.get(tenant, decisionId), patience)) !== undefined,
+  };
+}
