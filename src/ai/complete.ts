@@ -4,7 +4,7 @@ import type { JsonObject } from "../definition/json.ts";
 import type { Clock } from "../ports/clock.ts";
 import { MAX_ANSWER_BYTES, tooLarge } from "./endpoint.ts";
 import { abortedError, classifyModelError, modelError, networkError } from "./failure.ts";
-import type { ModelReply, ModelRequest } from "./model-call.ts";
+import type { ModelReply, ModelRequest, ModelTool, ModelToolCall } from "./model-call.ts";
 import { costUsd, type Price } from "./prices.ts";
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -34,6 +34,7 @@ interface Answer {
   finishReason: string | null;
   refusal: string | null;
   toolCalls: string[];
+  calls?: ModelToolCall[];
   usage: { input_tokens: number; output_tokens: number } | undefined;
 }
 
@@ -83,6 +84,10 @@ async function ask(handle: ModelHandle, request: ModelRequest, signal: AbortSign
     ...(request.offline && { offline: request.offline }),
   };
   const messages = request.schema && handle.schemaBy === "words" ? [...request.messages, schemaInWords(request.schema)] : request.messages;
+  if (request.tools && request.tools.length > 0) {
+    const message = await withTools(handle, request.tools).invoke(messages, callOptions);
+    return { ...whole(handle, message), calls: callsOf(message) };
+  }
   if (!request.stream || !onPiece) {
     const message = await chat.invoke(messages, callOptions);
     return whole(handle, message);
@@ -90,6 +95,26 @@ async function ask(handle: ModelHandle, request: ModelRequest, signal: AbortSign
   return streamed(handle, await chat.stream(messages, callOptions), (text) => {
     if (!signal.aborted) onPiece(text);
   });
+}
+
+function withTools({ chat, reference }: ModelHandle, tools: readonly ModelTool[]) {
+  if (!chat.bindTools)
+    throw modelError("not_configured", `${reference} cannot call tools.`, { code: "MODEL_NOT_CONFIGURED", model: reference });
+  const bound = tools.map(({ name, description, schema }) => ({
+    type: "function" as const,
+    function: { name, description, parameters: schema },
+  }));
+  return chat.bindTools(bound);
+}
+
+function callsOf(message: AIMessageChunk): ModelToolCall[] {
+  const good = (message.tool_calls ?? []).map(({ id, name, args }, index) => ({
+    id: id ?? `call_${index}`,
+    name,
+    args: args as JsonObject,
+  }));
+  const bad = (message.invalid_tool_calls ?? []).map(({ id, name }, index) => ({ id: id ?? `bad_${index}`, name: name ?? "", args: null }));
+  return [...good, ...bad];
 }
 
 function whole({ reference }: ModelHandle, message: AIMessage): Answer {

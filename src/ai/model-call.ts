@@ -13,6 +13,8 @@ export interface ModelRequest {
   messages: BaseMessageLike[];
   /** Answer as JSON of this JSON Schema. */
   schema?: { name: string; schema: JsonObject } | undefined;
+  /** What the model may call instead of answering. With tools nothing is streamed. */
+  tools?: readonly ModelTool[] | undefined;
   temperature?: number | undefined;
   maxTokens?: number | undefined;
   /** Publishes pieces of the answer as transient token events. */
@@ -31,6 +33,23 @@ export interface ModelRequest {
   offline?: { options: { id: string; description: string }[]; state: Json; otherwise?: string | undefined } | undefined;
 }
 
+/** A tool as a model sees it. */
+export interface ModelTool {
+  /** Letters, digits, `_` and `-`, 64 at most. */
+  name: string;
+  description: string;
+  /** JSON Schema of the arguments. */
+  schema: JsonObject;
+}
+
+/** A call a model asks for. */
+export interface ModelToolCall {
+  id: string;
+  name: string;
+  /** Null where what it wrote is no JSON object. */
+  args: JsonObject | null;
+}
+
 export interface ModelReply {
   /** The answer's text, as the model gave it. */
   text: string;
@@ -42,6 +61,8 @@ export interface ModelReply {
   refusal: string | null;
   /** Names of tools the model tried to call instead of answering. */
   toolCalls: string[];
+  /** Those calls, in order, where tools were given. */
+  calls?: ModelToolCall[] | undefined;
   tokensIn: number;
   tokensOut: number;
   costUsd: number;

@@ -42,6 +42,9 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
       return host.models(place);
     },
     fetch: (request) => host.fetch({ ...request, signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal }),
+    get journal() {
+      return host.journal(place);
+    },
     decisions: {
       recorded: () => host.decision(place),
       record: (decision) => host.recordDecision(place, decision),

@@ -22,6 +22,7 @@ export const EXECUTION_EVENT_TYPES = [
   "decision.guarded",
   "decision.recorded",
   "model.usage",
+  "tool.called",
 ] as const;
 export type ExecutionEventType = (typeof EXECUTION_EVENT_TYPES)[number];
 

@@ -10,6 +10,7 @@ import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
 import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
+import { createJournals } from "./journals.ts";
 import { createSessionReads } from "./session-reads.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
@@ -88,6 +89,7 @@ export function createSession({
   });
   const flushing = createFlushing(clock, committer);
   const flush = () => flushing.now();
+  const journals = createJournals({ draft, committer, reads, flush });
   const groups = createGroups({
     draft,
     withdraw: (branches) => committer.pending.closeWaits.push(...withdrawWaits(draft, branches, isoTime(clock))),
@@ -105,6 +107,7 @@ export function createSession({
     reads.keep(changes.values);
     draft.stepsTaken += changes.steps;
     for (const path of changes.finished) delete draft.inFlight[path];
+    journals.forget(changes.finished);
     closeWaits(changes.closedWaits);
     groups.apply(changes);
     applyCompensations(draft, changes);
@@ -179,6 +182,7 @@ export function createSession({
     values: (refs) => reads.values(refs),
     models: (place) => modelsFor(session, place),
     fetch,
+    journal: (place) => journals.of(place),
     decision: ({ path, visit }) => reads.decision(path, visit),
     async recordDecision(place, decision) {
       // A crash between this commit and the step's own leads here again with a person's answer: it is told once.

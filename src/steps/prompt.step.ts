@@ -4,12 +4,10 @@ import { modelError, replyFault } from "../ai/failure.ts";
 import type { ModelReply } from "../ai/model-call.ts";
 import { ModelReference } from "../ai/model-reference.ts";
 import { Duration, durationMs } from "../definition/duration.ts";
-import { compileInputSchema, inputSchemaIssues } from "../definition/input-schema.ts";
-import { JsonRecord, JsonValue, type Json, type JsonObject } from "../definition/json.ts";
+import { inputSchemaIssues } from "../definition/input-schema.ts";
+import { JsonRecord, JsonValue, type JsonObject } from "../definition/json.ts";
+import { complaint, messageText, readJson } from "./model-json.ts";
 import { defineStep, type StepContext } from "./step.ts";
-
-const MAX_QUOTED_ANSWER = 8_000;
-const MAX_PROBLEMS_TOLD = 5;
 
 const Config = z.strictObject({
   model: ModelReference.default("default").describe("`provider:model`, or `default`"),
@@ -66,15 +64,10 @@ export default defineStep({
 
 function messagesOf({ system, messages = [], prompt }: PromptConfig): BaseMessageLike[] {
   return [
-    ...(system === undefined ? [] : [["system", textOf(system)] as const]),
-    ...messages.map(({ role, content }) => [role, textOf(content)] as const),
-    ...(prompt === undefined ? [] : [["user", textOf(prompt)] as const]),
+    ...(system === undefined ? [] : [["system", messageText(system)] as const]),
+    ...messages.map(({ role, content }) => [role, messageText(content)] as const),
+    ...(prompt === undefined ? [] : [["user", messageText(prompt)] as const]),
   ].map(([role, content]): BaseMessageLike => [role, content]);
-}
-
-/** `${ vars.order }` may be an object; a model reads text. */
-function textOf(content: Json): string {
-  return typeof content === "string" ? content : JSON.stringify(content, null, 2);
 }
 
 async function ask({ config, policy, models, signal }: StepContext<PromptConfig>, messages: BaseMessageLike[]): Promise<ModelReply> {
@@ -96,31 +89,6 @@ async function ask({ config, policy, models, signal }: StepContext<PromptConfig>
   if (!responseSchema && reply.text.trim() === "")
     throw modelError("invalid", `${reply.model} answered with an empty text.`, { model: reply.model });
   return reply;
-}
-
-function readJson({ text }: ModelReply, schema: JsonObject): { json: Json } | { problem: string } {
-  let json: Json;
-  try {
-    json = JSON.parse(text) as Json;
-  } catch {
-    return { problem: "It is not JSON; write no prose and no code fence around it." };
-  }
-  // Ajv takes any JSON; the type names its first user, the input of an execution.
-  const issues = compileInputSchema(schema)(json as JsonObject);
-  if (issues.length === 0) return { json };
-  return {
-    problem: issues
-      .slice(0, MAX_PROBLEMS_TOLD)
-      .map(({ pointer, message }) => `${pointer.replace(/^\/input/, "") || "/"}: ${message}`)
-      .join("; "),
-  };
-}
-
-function complaint({ text }: ModelReply, problem: string): BaseMessageLike[] {
-  return [
-    ["assistant", text.slice(0, MAX_QUOTED_ANSWER).toWellFormed() || "(empty)"],
-    ["user", `That answer cannot be used. ${problem} Answer again with JSON of the schema and nothing else.`],
-  ];
 }
 
 function usageOf(...replies: ModelReply[]): { tokensIn: number; tokensOut: number } {

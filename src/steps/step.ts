@@ -126,6 +126,16 @@ export interface WaitRequest {
   open?: { title: string; request: JsonObject } | undefined;
 }
 
+/**
+ * Notes of one visit, for a step that does several things outside: each is durable before the next begins, and the attempt after a
+ * crash or a failure reads what is done. Gone when the visit is over.
+ */
+export interface Journal {
+  read(): Promise<Json[]>;
+  /** Resolves when the note is durable, with all events of the step so far. */
+  append(entry: Json): Promise<void>;
+}
+
 /** All a step can do. Capabilities are given, never imported, so that a step's test is a literal object. */
 export interface StepContext<C = unknown> {
   /** Parsed config with every `${ }` evaluated, once. */
@@ -162,6 +172,7 @@ export interface StepContext<C = unknown> {
     /** Stores the record in a commit of its own before it takes effect. */
     record(decision: Decision): Promise<void>;
   };
+  journal: Journal;
   /** Adds an event to the history with the step's next commit. */
   event(draft: Pick<EventDraft, "type" | "summary" | "data">): void;
   log(message: string, fields?: Record<string, unknown>): void;

@@ -73,7 +73,8 @@ describe("outbound requests", () => {
     await using inside6 = await startHttpServer(undefined, "::1").catch(() => startHttpServer());
     // Names that get as far as being resolved are told the address where somebody listens.
     await using outbound = createOutbound({ resolve: answering("127.0.0.1") });
-    for (const url of REFUSED.flatMap((template) => [inside, inside6].map(({ port }) => template.replace("PORT", String(port))))) {
+    const ports = [inside, inside6].map(({ port }) => `:${port}`);
+    for (const url of REFUSED.flatMap((template) => [...ports, ""].map((port) => template.replace(":PORT", port)))) {
       const error = await failureOf(outbound.request({ url, maxRedirects: 3 }));
       expect({ url, code: error.code, happened: error.details["happened"] }).toEqual({ url, code: "REQUEST_REFUSED", happened: false });
     }
@@ -123,6 +124,7 @@ describe("outbound requests", () => {
     await outbound.request({ url });
     await outbound.request({ url });
     expect(server.connections).toBe(3);
+    expect(server.requests.slice(1).map(({ headers }) => headers.connection)).toEqual(["close", "close"]);
     await keepAlive.destroy();
   });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
+import type { Script } from "../../src/ai/scripted.ts";
 import { durationMs } from "../../src/definition/duration.ts";
 import type { Execution } from "../../src/definition/execution.ts";
 import type { Json, JsonObject } from "../../src/definition/json.ts";
@@ -22,6 +23,8 @@ const Run = z.strictObject({
   variables: z.record(z.string(), z.json()).default({}),
   /** What the outside answers to every request. */
   http: z.strictObject({ status: z.number().default(200), body: z.json().default(null) }).default({ status: 200, body: null }),
+  /** What the model says; the keyless one speaks unless told. */
+  script: z.array(z.json()).optional(),
   /** In order, each as soon as the execution waits. */
   answers: z
     .array(
@@ -62,7 +65,9 @@ test.each(pages)("the example of %s passes the checker and does what the page sa
   const options = { allow: [server.entry, mcp.entry], readSecret: () => Promise.resolve("secret-of-the-test") };
   await using outbound = createOutbound(options);
   const tools = createTools({ actions: await loadActions(), mcp: { orders: { url: mcp.url } }, outbound });
-  await using engine = await createEngine({ clock, outbound: options, services: { tools } });
+  // The script is what a test of ours says, in the shape of scripts.
+  const models = run.script ? { default: "scripted:page", scripts: { page: run.script as Script } } : {};
+  await using engine = await createEngine({ clock, outbound: options, services: { tools }, models });
   expect(engine.workflows.validate(workflow).issues).toEqual([]);
   // The example's host is asked where it stands in the test.
   const reachable = JSON.parse(JSON.stringify(workflow).replaceAll(/https:\/\/[a-z.-]+\.example\.com/g, server.url)) as typeof workflow;

@@ -61,6 +61,7 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
     state: () => ({ input: scope["input"] ?? {}, vars: scope["vars"] ?? {}, steps: scope["steps"] ?? {} }),
     policy: undefined,
     models: { complete: (request) => models.complete(request) },
+    journal: { read: () => Promise.resolve([]), append: () => Promise.resolve() },
     fetch: () => Promise.reject(new Error("this test gave no fetch")),
     decisions: {
       recorded: () => Promise.resolve(recorded),

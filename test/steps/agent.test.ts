@@ -1,0 +1,299 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { defineAction, type Action, type ActionContext } from "../../src/actions/action.ts";
+import type { Script, ScriptRequest } from "../../src/ai/scripted.ts";
+import { LOCAL_PRINCIPAL } from "../../src/definition/access.ts";
+import type { JsonObject } from "../../src/definition/json.ts";
+import type { StepInput } from "../../src/definition/step.ts";
+import { createTools } from "../../src/tools/tools.ts";
+import { createEngine, testInMemory, type EngineOptions } from "../support/engine.ts";
+import { manualClock } from "../support/manual-clock.ts";
+import { startOpenAIServer } from "../support/openai-server.ts";
+
+const retry = { maxAttempts: 3, delay: "1ms", multiplier: 1, maxDelay: "1ms", jitter: false };
+const call = (name: string, args: JsonObject = {}) => ({ toolCalls: [{ name, args }] });
+
+const asking = (config: JsonObject = {}, more: Partial<StepInput> = {}) => ({
+  id: "ask",
+  name: "Ask",
+  steps: [{ id: "agent", type: "agent", config: { prompt: "${ input.task }", tools: ["add", "pay"], ...config }, ...more }],
+  output: { agent: "${ steps.agent.output }" },
+});
+
+/** Two tools, and a model that says what the script says. */
+function agentOf(script: Script, { pay = () => "paid" }: { pay?: (context: ActionContext<{ amount: number }>) => unknown } = {}) {
+  const calls: { tool: string; key: string }[] = [];
+  const add = defineAction({
+    name: "add",
+    title: "Add",
+    description: "Adds two numbers.",
+    input: z.strictObject({ a: z.number(), b: z.number() }),
+    effect: "none",
+    run({ input: { a, b }, idempotencyKey }) {
+      calls.push({ tool: "add", key: idempotencyKey });
+      return { sum: a + b };
+    },
+  });
+  const payment = defineAction({
+    name: "pay",
+    title: "Pay",
+    description: "Pays an amount.",
+    input: z.strictObject({ amount: z.number() }),
+    effect: "idempotent",
+    run(context) {
+      calls.push({ tool: "pay", key: context.idempotencyKey });
+      return pay(context) as null;
+    },
+  });
+  const requests: ScriptRequest[] = [];
+  const spied: Script = (request) => {
+    requests.push(request);
+    if (typeof script === "function") return script(request);
+    return script[Math.min(request.call, script.length) - 1] ?? "";
+  };
+  const list = [add as Action, payment as Action];
+  const actions = { get: (name: string) => list.find((action) => action.name === name), list: () => list };
+  const options: EngineOptions = {
+    services: { actions, tools: createTools({ actions }) },
+    models: { default: "scripted:test", scripts: { test: spied } },
+  };
+  return { options, calls, requests };
+}
+
+const rolesOf = ({ messages }: ScriptRequest) => messages.map(({ type }) => type);
+
+describe("an agent", () => {
+  test("calls tools until it has an answer, each with a key of its own, and everything is in the history", async () => {
+    const { options, calls, requests } = agentOf([
+      {
+        text: "Let me add.",
+        toolCalls: [
+          { name: "add", args: { a: 1, b: 2 } },
+          { name: "pay", args: { amount: 3 } },
+        ],
+      },
+      "Paid 3.",
+    ]);
+    await using engine = await createEngine(options);
+    await engine.define(asking({ system: "Be careful." }));
+    const { id, output, usage } = await engine.run("ask", { task: "Add and pay." });
+    expect(output).toMatchObject({
+      agent: {
+        text: "Paid 3.",
+        iterations: 2,
+        offline: true,
+        calls: [
+          { tool: "add", ok: true },
+          { tool: "pay", ok: true },
+        ],
+      },
+    });
+    expect(calls).toEqual([
+      { tool: "add", key: `${id}/agent/1/1` },
+      { tool: "pay", key: `${id}/agent/1/2` },
+    ]);
+    expect(requests.map(rolesOf)).toEqual([
+      ["system", "human"],
+      ["system", "human", "ai", "tool", "tool"],
+    ]);
+    expect(requests[1]?.messages.map(({ text }) => text)).toEqual(["Be careful.", "Add and pay.", "Let me add.", '{"sum":3}', "paid"]);
+    expect(usage.modelCalls).toBe(2);
+    const events = await engine.events(id);
+    expect(
+      events
+        .filter(({ type }) => ["model.usage", "tool.called"].includes(type))
+        .map(({ type, data }) => [type, data["tool"] ?? null, data["args"] ?? null]),
+    ).toEqual([
+      ["model.usage", null, null],
+      ["tool.called", "add", { a: 1, b: 2 }],
+      ["tool.called", "pay", { amount: 3 }],
+      ["model.usage", null, null],
+    ]);
+    expect((await engine.executor.get("default", id)).journals).toBeUndefined();
+  });
+
+  test("is told what went wrong with a call, and may do better", async () => {
+    const { options, calls, requests } = agentOf([call("none"), call("add", { a: 1 }), call("pay", { amount: 1 }), "Done."], {
+      pay: () => Promise.reject(new Error("the bank is closed")),
+    });
+    await using engine = await createEngine(options);
+    await engine.define(asking());
+    expect((await engine.run("ask", { task: "x" })).output).toMatchObject({
+      agent: { calls: [{ ok: false }, { ok: false }, { ok: false }] },
+    });
+    expect(requests.slice(1).map(({ messages }) => messages.at(-1)?.text)).toEqual([
+      'There is no tool "none".',
+      expect.stringContaining("Error INVALID_INPUT"),
+      expect.stringContaining("the bank is closed"),
+    ]);
+    expect(calls).toHaveLength(1);
+  });
+
+  test.each([
+    ["maxIterations", { maxIterations: 3 }, 3],
+    ["maxToolCalls", { maxToolCalls: 2 }, 3],
+  ])("at %s it is asked without tools, or fails by name", async (_name, config, modelCalls) => {
+    const script: Script = ({ messages }) =>
+      messages.at(-1)?.text.startsWith("There are no more calls") ? "Enough." : call("add", { a: 1, b: 1 });
+    const lenient = agentOf(script);
+    await using engine = await createEngine(lenient.options);
+    await engine.define(asking(config));
+    expect((await engine.run("ask", { task: "x" })).output).toMatchObject({ agent: { text: "Enough.", iterations: modelCalls } });
+    expect(lenient.calls).toHaveLength(2);
+    await engine.define({ ...asking({ ...config, onLimit: "fail" }), id: "strict" });
+    expect((await engine.run("strict", { task: "x" })).error).toMatchObject({ code: "BUDGET_EXCEEDED" });
+  });
+
+  test("never calls more tools than it may, whatever the model asks for at once", async () => {
+    const { options, calls } = agentOf([
+      { toolCalls: Array.from({ length: 5 }, () => ({ name: "add", args: { a: 1, b: 1 } })) },
+      "Enough.",
+    ]);
+    await using engine = await createEngine(options);
+    await engine.define(asking({ maxToolCalls: 2 }));
+    const { output } = await engine.run("ask", { task: "x" });
+    expect(calls).toHaveLength(2);
+    expect(output).toMatchObject({
+      agent: { text: "Enough.", calls: [{ ok: true }, { ok: true }, { ok: false }, { ok: false }, { ok: false }] },
+    });
+  });
+
+  test("answers with JSON of a schema, and is asked once more where it does not", async () => {
+    const responseSchema = { type: "object", properties: { sum: { type: "number" } }, required: ["sum"] };
+    const good = agentOf([call("add", { a: 1, b: 2 }), "three", '{"sum":3}']);
+    await using engine = await createEngine(good.options);
+    await engine.define(asking({ responseSchema }));
+    expect((await engine.run("ask", { task: "x" })).output).toMatchObject({ agent: { json: { sum: 3 }, iterations: 3 } });
+    const bad = agentOf(["three"]);
+    await using other = await createEngine(bad.options);
+    await other.define(asking({ responseSchema }));
+    expect((await other.run("ask", { task: "x" })).error).toMatchObject({ code: "MODEL_FAILED" });
+    expect(bad.requests).toHaveLength(2);
+  });
+
+  test("keeps to the workflow's token budget and to the tools of its policy", async () => {
+    const { options, calls } = agentOf([{ ...call("add", { a: 1, b: 1 }), usage: { in: 90, out: 20 } }]);
+    await using engine = await createEngine(options);
+    await engine.define({ ...asking(), limits: { maxTokens: 100 } });
+    expect((await engine.run("ask", { task: "x" })).error).toMatchObject({ code: "BUDGET_EXCEEDED" });
+    expect(calls).toHaveLength(1);
+    await engine.define({ ...asking(), id: "forbidden", policy: { allowedTools: ["add"] } });
+    expect((await engine.run("forbidden", { task: "x" })).error).toMatchObject({ code: "FORBIDDEN" });
+  });
+
+  test("a tool that nobody has is found when the workflow is saved", async () => {
+    const { options } = agentOf([]);
+    await using engine = await createEngine(options);
+    expect(engine.workflows.validate(asking({ tools: ["add", "pai"] })).issues).toMatchObject([
+      { pointer: "/steps/0/config/tools/1", message: 'There is no tool "pai".', hint: 'Did you mean "pay"?' },
+    ]);
+  });
+
+  test("speaks OpenAI's protocol: tools out, calls in, results out", async () => {
+    await using server = await startOpenAIServer(
+      { toolCalls: [{ name: "add", arguments: '{"a":1,"b":2}' }] },
+      { toolCalls: [{ name: "add", arguments: "{broken" }] },
+      "3",
+    );
+    const { options, calls } = agentOf([]);
+    await using engine = await createEngine({ ...options, models: { openai: { baseUrl: server.baseUrl } } });
+    await engine.define(asking({ model: "openai:gpt-4o" }));
+    expect((await engine.run("ask", { task: "1 + 2?" })).output).toMatchObject({
+      agent: { text: "3", calls: [{ ok: true }, { ok: false }] },
+    });
+    expect(calls).toHaveLength(1);
+    const [first, , last] = server.requests.map(({ body }) => body as unknown as JsonObject);
+    expect(first?.["tools"]).toMatchObject([
+      { type: "function", function: { name: "add", parameters: { required: ["a", "b"] } } },
+      { function: { name: "pay" } },
+    ]);
+    expect(last?.["messages"]).toMatchObject([
+      { role: "user", content: "1 + 2?" },
+      { role: "assistant", tool_calls: [{ id: "call_0", function: { name: "add", arguments: '{"a":1,"b":2}' } }] },
+      { role: "tool", tool_call_id: "call_0", content: '{"sum":3}' },
+      { role: "assistant" },
+      { role: "tool", content: "The arguments are no JSON object." },
+    ]);
+  });
+});
+
+describe("an agent goes on where its notes end", () => {
+  test("after a model call that failed: no tool is called again", async () => {
+    let failures = 2;
+    const script: Script = ({ messages }) => {
+      if (!messages.some(({ type }) => type === "tool")) return call("pay", { amount: 1 });
+      return failures-- > 0 ? { fail: { status: 503 } } : "Paid.";
+    };
+    const { options, calls, requests } = agentOf(script);
+    await using engine = await createEngine(options);
+    await engine.define(asking({}, { retry }));
+    expect((await engine.run("ask", { task: "x" })).output).toMatchObject({ agent: { text: "Paid.", iterations: 2 } });
+    expect(calls).toHaveLength(1);
+    expect(requests).toHaveLength(4);
+  });
+
+  test("after a failure that somebody retried, large results included", async () => {
+    let isBroken = true;
+    const script: Script = ({ messages }) => {
+      const result = messages.find(({ type }) => type === "tool");
+      if (!result) return call("pay", { amount: 1 });
+      return isBroken ? { fail: { status: 400 } } : `Read ${result.text.length} characters.`;
+    };
+    const { options, calls } = agentOf(script, { pay: () => "x".repeat(15_000) });
+    await using engine = await createEngine(options);
+    await engine.define(asking());
+    const { id, status } = await engine.run("ask", { task: "x" });
+    expect(status).toBe("FAILED");
+    isBroken = false;
+    await engine.executor.retry(LOCAL_PRINCIPAL, id);
+    await expect
+      .poll(async () => (await engine.executor.get("default", id)).output)
+      .toMatchObject({ agent: { text: "Read 15000 characters." } });
+    expect(calls).toHaveLength(1);
+  });
+
+  testInMemory("after a crash inside the second tool call: the first is not made again, the second is, with its key", async () => {
+    const clock = manualClock();
+    const { promise: stale, resolve } = Promise.withResolvers<string>();
+    let paid = 0;
+    const { options, calls, requests } = agentOf(
+      ({ messages }) =>
+        messages.some(({ type }) => type === "tool")
+          ? "Done."
+          : {
+              toolCalls: [
+                { name: "add", args: { a: 1, b: 1 } },
+                { name: "pay", args: { amount: 1 } },
+              ],
+            },
+      { pay: () => (++paid === 1 ? stale : "paid") },
+    );
+    await using engine = await createEngine({ ...options, clock, leaseMs: 10_000 });
+    await engine.define(asking());
+    const { id } = await engine.start("ask", { task: "x" });
+    await expect.poll(() => calls.length).toBe(2);
+    // The first worker stops beating: as a stopped process does, time goes on without its timers.
+    const second = engine.addWorker("worker-2");
+    const now = ((await engine.executor.get("default", id)).leaseUntil ?? 0) + 1;
+    Object.assign(clock, { now: () => now });
+    second.take({ tenant: "default", executionId: id });
+    await second.idle();
+    resolve("from the stale worker");
+    await engine.worker.idle();
+    expect(await engine.executor.get("default", id)).toMatchObject({
+      status: "COMPLETED",
+      output: { agent: { text: "Done.", iterations: 2 } },
+    });
+    expect(calls).toEqual([
+      { tool: "add", key: `${id}/agent/1/1` },
+      { tool: "pay", key: `${id}/agent/1/2` },
+      { tool: "pay", key: `${id}/agent/1/2` },
+    ]);
+    expect(requests).toHaveLength(2);
+    const told = (await engine.events(id)).filter(({ type }) => type === "tool.called");
+    expect(told.map(({ data, attempt }) => [data["tool"], attempt])).toEqual([
+      ["add", 1],
+      ["pay", 2],
+    ]);
+  });
+});
