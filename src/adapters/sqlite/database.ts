@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { SignalboxError } from "../../errors.ts";
 import { toKey } from "./key.ts";
+import { ADDITIONS } from "./additions.ts";
 import { MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
 import { unavailable, untilFree } from "./sqlite-error.ts";
 
@@ -28,6 +29,7 @@ export function openForWriting(path: string): Database {
     const connection = new DatabaseSync(path, { timeout: 0 });
     try {
       untilFree(() => migrate(connection, path));
+      for (const addition of ADDITIONS) untilFree(() => connection.exec(addition));
       // FULL: a commit is on the disk when it is acknowledged, and stays there when the power fails.
       untilFree(() =>
         connection.exec(
