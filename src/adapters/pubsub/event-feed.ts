@@ -100,7 +100,7 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
     async consume(handle) {
       await ensure();
       const underWay = new Set<Promise<void>>();
-      const stopPull = pull({
+      const pulling = pull({
         client,
         subscription: name,
         clock,
@@ -120,7 +120,7 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
       return async () => {
         ending.abort();
         await within(Promise.all(underWay), clock, FINISH_MS).catch(() => {}); // given back, and done again by others
-        await stopPull();
+        await pulling.stop();
       };
     },
     async close() {

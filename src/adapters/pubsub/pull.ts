@@ -20,12 +20,21 @@ export interface PullOptions {
   onMessage(message: Message): void;
 }
 
+export interface Pull {
+  /** Takes nothing more until `resume`. Messages that were not acknowledged go back at once. */
+  pause(): void;
+  resume(): void;
+  /** Ends it; messages that were not acknowledged go back at once. */
+  stop(): Promise<void>;
+}
+
 /**
  * A streaming pull that does not end by itself: the client gives up on some errors (a subscription that was deleted), and then it is
- * opened again with growing pauses. Returns the way to end it; messages that were not acknowledged go back at once.
+ * opened again with growing pauses.
  */
-export function pull({ client, subscription, clock, log, maxMessages, ensure, onMessage }: PullOptions): () => Promise<void> {
+export function pull({ client, subscription, clock, log, maxMessages, ensure, onMessage }: PullOptions): Pull {
   let isStopped = false;
+  let isPaused = false;
   let pauseMs = FIRST_PAUSE_MS;
   let cancelPause = (): void => {};
   let current = open();
@@ -34,10 +43,11 @@ export function pull({ client, subscription, clock, log, maxMessages, ensure, on
     const opened = client.subscription(subscription, pullOptions(maxMessages));
     opened.on("message", (message: Message) => {
       pauseMs = FIRST_PAUSE_MS;
-      onMessage(message);
+      if (isPaused) message.nack();
+      else onMessage(message);
     });
     opened.on("error", (error: Error) => {
-      if (isStopped || opened !== current) return;
+      if (isStopped || isPaused || opened !== current) return;
       log("the pull broke off and is opened again", { subscription: opened.name, error: error.message, pauseMs });
       opened.removeAllListeners("message");
       cancelPause = clock.after(pauseMs, () => void reopen());
@@ -49,13 +59,29 @@ export function pull({ client, subscription, clock, log, maxMessages, ensure, on
   async function reopen(): Promise<void> {
     // Whether it failed shows when the stream is opened: that error leads here again.
     await ensure().catch(() => {});
-    if (!isStopped) current = open();
+    if (!isStopped && !isPaused) current = open();
   }
 
-  return async () => {
-    isStopped = true;
+  function close(): Promise<void> {
     cancelPause();
     // A stream whose server is away may hang: what it holds goes back when its deadline is over.
-    await within(current.close(), clock, CLOSE_MS).catch(() => {});
+    return within(current.close(), clock, CLOSE_MS).catch(() => {});
+  }
+
+  return {
+    pause() {
+      if (isPaused || isStopped) return;
+      isPaused = true;
+      void close(); // never rejects
+    },
+    resume() {
+      if (!isPaused || isStopped) return;
+      isPaused = false;
+      current = open();
+    },
+    async stop() {
+      isStopped = true;
+      await close();
+    },
   };
 }

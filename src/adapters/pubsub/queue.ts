@@ -10,7 +10,7 @@ import { pull } from "./pull.ts";
 
 /** Hints a process holds while all its slots are taken. */
 const MAX_HELD = 64;
-/** After this time a held hint goes back, for a process with a free slot, milliseconds. */
+/** After this time held hints go back, for a process with a free slot, and no more are taken until one is free here, milliseconds. */
 const HOLD_MS = 1_000;
 /** How often a process that holds hints looks for a free slot, milliseconds. */
 const LOOK_MS = 20;
@@ -74,6 +74,7 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
       if (!wasAway) await ensure("both");
       let held: { message: Message; since: number }[] = [];
       let cancelLook: (() => void) | undefined;
+      let isFull = false;
 
       function handOver(): void {
         cancelLook?.();
@@ -85,12 +86,20 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
           const hint = next && hintOf(next.message);
           if (hint) take(hint);
         }
-        for (const { message, since } of held) if (now - since >= HOLD_MS) message.nack();
-        held = held.filter(({ since }) => now - since < HOLD_MS);
-        if (held.length > 0) cancelLook = clock.after(LOOK_MS, handOver);
+        if (held.some(({ since }) => now - since >= HOLD_MS)) {
+          // Without pausing, what goes back comes straight here again, however idle the others are.
+          for (const { message } of held) message.nack();
+          held = [];
+          isFull = true;
+          pulling.pause();
+        } else if (isFull && freeSlots() > 0) {
+          isFull = false;
+          pulling.resume();
+        }
+        if (held.length > 0 || isFull) cancelLook = clock.after(LOOK_MS, handOver);
       }
 
-      const stopPull = pull({
+      const pulling = pull({
         client,
         subscription: name,
         clock,
@@ -105,7 +114,7 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
       async function stop(): Promise<void> {
         cancelLook?.();
         held = [];
-        await stopPull();
+        await pulling.stop();
       }
       stops.push(stop);
       return stop;
