@@ -114,6 +114,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           id: workerId,
           store,
           clock,
+          queue,
           sessions,
           saver,
           concurrency: config.SIGNALBOX_CONCURRENCY,

@@ -1,11 +1,11 @@
 import type { TimedDraft } from "../compiler/host.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
-import type { Execution } from "../definition/execution.ts";
+import type { Execution, InboxMessage } from "../definition/execution.ts";
 import type { OpenWait } from "../definition/wait.ts";
 import { toSignalboxError, type SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
-import type { CheckpointPut, CheckpointWrites, ExecutionCommit, ExecutionHandle, Store } from "../ports/store.ts";
+import type { CheckpointPut, CheckpointWrites, ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 
 /** What the next commit will write beside the record. */
 export interface Changes {
@@ -17,6 +17,7 @@ export interface Changes {
   closeWaits: ExecutionCommit["closeWaits"];
   consumed: string[];
   values: ExecutionCommit["values"];
+  sends: InboxMessage[];
 }
 
 export interface Committer {
@@ -39,13 +40,15 @@ interface CommitterOptions {
   /** Mutated by the session; snapshotted by every commit. */
   draft: Execution;
   onLost(error: SignalboxError): void;
+  /** Other executions have mail: it is durable. */
+  onSent(to: ExecutionRef[]): void;
 }
 
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
 
 /** One writer per execution: numbers events, guards by what it wrote last, renews the lease, and beats when nothing else does. */
-export function createCommitter({ store, clock, leaseMs, handle: first, draft, onLost }: CommitterOptions): Committer {
+export function createCommitter({ store, clock, leaseMs, handle: first, draft, onLost, onSent }: CommitterOptions): Committer {
   let handle = first;
   let pending = emptyChanges();
   let tail: Promise<void> = Promise.resolve();
@@ -113,6 +116,7 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
       throw lost;
     }
     lastCommitAt = clock.now();
+    if (changes.sends.length > 0) onSent(changes.sends.map(({ tenant, executionId: id }) => ({ tenant, id })));
     if (isRelease) released = true;
   }
 
@@ -156,7 +160,7 @@ function number(drafts: TimedDraft[], lastSeq: number): ExecutionEvent[] {
 }
 
 function emptyChanges(): Changes {
-  return { drafts: [], checkpoints: [], writes: [], decisions: [], openWaits: [], closeWaits: [], consumed: [], values: [] };
+  return { drafts: [], checkpoints: [], writes: [], decisions: [], openWaits: [], closeWaits: [], consumed: [], values: [], sends: [] };
 }
 
 function isEmpty(changes: Changes): boolean {

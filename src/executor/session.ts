@@ -5,7 +5,7 @@ import type { Execution } from "../definition/execution.ts";
 import type { SignalboxError } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
-import type { ExecutionCommit, ExecutionHandle, Store } from "../ports/store.ts";
+import type { ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
@@ -28,6 +28,8 @@ export interface SessionOptions {
   fetch: HttpFetch;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
+  /** Called when messages to other executions are durable. */
+  onSent(to: ExecutionRef[]): void;
   /** Called when a superstep is about to be committed. */
   onSuperstep(): void;
   log(message: string, fields: Record<string, unknown>): void;
@@ -73,6 +75,7 @@ export function createSession({
   modelsFor,
   fetch,
   onFailure,
+  onSent,
   onSuperstep,
   log,
 }: SessionOptions): Session {
@@ -86,6 +89,7 @@ export function createSession({
     handle,
     draft,
     onLost: (error) => controller.abort(error),
+    onSent,
   });
   const flushing = createFlushing(clock, committer);
   const flush = () => flushing.now();

@@ -6,8 +6,8 @@ import type { Limits } from "../definition/workflow.ts";
 import { toSignalboxError } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { WorkHint } from "../ports/queue.ts";
-import type { ExecutionHandle, Store } from "../ports/store.ts";
+import type { Queue, WorkHint } from "../ports/queue.ts";
+import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 import { absorb, nextWakeAt } from "./absorb.ts";
 import { expireListedWaits } from "./expire.ts";
 import { holdExecution, type Holding } from "./hold.ts";
@@ -23,6 +23,8 @@ export interface WorkerOptions {
   id: string;
   store: Store;
   clock: Clock;
+  /** Where hints go for executions that this one wrote to. */
+  queue: Pick<Queue, "enqueue">;
   sessions: Map<string, Session>;
   saver: SessionSaver;
   /** Executions that run at once. */
@@ -115,6 +117,15 @@ export function createWorker(options: WorkerOptions): Worker {
     log(error.code === "LEASE_LOST" ? "lease lost" : "execution left alone", fields);
   }
 
+  async function hintAt({ tenant, id: executionId }: ExecutionRef): Promise<void> {
+    try {
+      await options.queue.enqueue({ tenant, executionId });
+    } catch (error) {
+      // What was written is durable: the sweeper finds it.
+      report({ tenant, executionId }, error);
+    }
+  }
+
   async function work(hint: WorkHint): Promise<void> {
     const handle = hint.handle ?? (await store.executions.get(hint.tenant, hint.executionId));
     if (!handle || handle.execution.schema !== 1 || isLeased(handle.execution)) return;
@@ -141,6 +152,7 @@ export function createWorker(options: WorkerOptions): Worker {
       leaseMs,
       modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits),
       fetch: options.fetch,
+      onSent: (to) => void Promise.all(to.map(hintAt)),
       onFailure: () => holdings.get(draft.id)?.stop(),
       onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),
       log,

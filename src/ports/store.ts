@@ -111,6 +111,11 @@ export interface ExecutionCommit {
   consumed: string[];
   /** Outputs too large to travel in every checkpoint, stored once under their digest. */
   values: { ref: string; value: Json }[];
+  /**
+   * Messages to other executions of the tenant, each created if absent: what one execution means for another is told exactly once,
+   * because telling it and being it are one commit.
+   */
+  sends: InboxMessage[];
 }
 
 /** Arguments of `BaseCheckpointSaver.put`, to be stored so that `checkpointer` returns them. The thread is the execution. */

@@ -67,6 +67,7 @@ describe("the writer", () => {
           openWaits: [],
           closeWaits: [],
           consumed: [],
+          sends: [],
           values: [],
         },
       ],
@@ -92,6 +93,7 @@ describe("the writer", () => {
       openWaits: [],
       closeWaits: [],
       consumed: [],
+      sends: [],
     };
     const outcomes = runBatch(database, [["commitExecution", { ...commit, values: [broken] }], createWrite("b")]);
     expect(outcomes.map((outcome) => outcome[1])).toEqual(["INTERNAL", undefined]);

@@ -88,6 +88,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       id,
       store,
       clock,
+      queue,
       sessions,
       saver,
       concurrency: 64,

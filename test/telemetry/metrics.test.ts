@@ -119,7 +119,17 @@ testInMemory("an execution taken from a worker that vanished is a takeover, and 
   // As a worker leaves it that was killed: owned, and the lease over.
   const { epoch, lastSeq } = handle.execution;
   const abandoned = { ...handle.execution, epoch: epoch + 1, owner: "dead", leaseUntil: Date.now() - 1, wakeAt: Date.now() - 1 };
-  const commit = { events: [], checkpoints: [], writes: [], decisions: [], openWaits: [], closeWaits: [], consumed: [], values: [] };
+  const commit = {
+    events: [],
+    checkpoints: [],
+    writes: [],
+    decisions: [],
+    openWaits: [],
+    closeWaits: [],
+    consumed: [],
+    values: [],
+    sends: [],
+  };
   await engine.store.executions.commit({
     guard: { epoch, lastSeq, token: handle.token },
     execution: { ...abandoned, status: "RUNNING" },

@@ -79,6 +79,7 @@ export async function end(store: Store, id: string): Promise<void> {
     openWaits: [],
     closeWaits: [],
     consumed: [],
+    sends: [],
     values: [],
   });
 }

@@ -11,6 +11,8 @@ import { checkSize, commitOnce, MAX_COMMIT_BYTES, splitBySize, type DocumentWrit
 import { eventPages } from "./event-page.ts";
 import { executionDocuments, readExecution, timeOf, tokenOf } from "./execution-document.ts";
 import { documentId } from "./document-id.ts";
+import { messageDocument } from "./inbox.ts";
+import type { MailWatch } from "./mail-watch.ts";
 import type { Places } from "./places.ts";
 import { valueDocuments } from "./values.ts";
 import { openWaitDocument, withdrawals } from "./waits.ts";
@@ -20,13 +22,14 @@ interface CommitOptions {
   caller: Caller;
   places: Places;
   memory: BlobMemory;
+  mail: MailWatch;
 }
 
 /**
  * The one write of a running execution: a batch whose update of the record is guarded by the update time of the read it is based on.
  * Nothing of a stale holder's batch is applied. A batch and not a transaction: a killed holder blocked its document for 18-63 s.
  */
-export function createCommit({ firestore, caller, places, memory }: CommitOptions) {
+export function createCommit({ firestore, caller, places, memory, mail }: CommitOptions) {
   return async (commit: ExecutionCommit): Promise<ExecutionHandle> => {
     const { execution, guard } = commit;
     const { tenant, id } = execution;
@@ -35,7 +38,7 @@ export function createCommit({ firestore, caller, places, memory }: CommitOption
     const [{ data, bytes }, checkpoints, once, values, pages] = await Promise.all([
       executionDocuments(ref, execution),
       commitCheckpoints(ref, id, commit, memory),
-      createdOnce(places, commit),
+      createdOnce(places, commit, mail.sender),
       valueDocuments(places.values(tenant, id), commit.values),
       eventPages(places.events(tenant, id), commit.events),
     ]);
@@ -85,6 +88,7 @@ export function createCommit({ firestore, caller, places, memory }: CommitOption
 
     const handle = await caller.settled({ attempt, settle });
     checkpoints.remember();
+    for (const message of commit.sends) mail.tell(message);
     return handle;
   };
 }
@@ -97,11 +101,16 @@ function lost(id: string): SignalboxError {
   return new SignalboxError("LEASE_LOST", `Execution "${id}" was written by another holder.`);
 }
 
-/** Decisions and waits stay as they are where they exist: `create` refuses the whole batch then, and the next try leaves them out. */
-async function createdOnce(places: Places, { execution, decisions, openWaits }: ExecutionCommit): Promise<DocumentWrite[]> {
+/** What stays as it is where it exists: `create` refuses the whole batch then, and the next try leaves it out. */
+async function createdOnce(
+  places: Places,
+  { execution, decisions, openWaits, sends }: ExecutionCommit,
+  sender: string,
+): Promise<DocumentWrite[]> {
   return await Promise.all([
     ...decisions.map((decision) => decisionDocument(places.decision(execution.tenant, decision.id), decision)),
     ...openWaits.map((wait) => openWaitDocument(places.wait(execution.tenant, wait.id), wait)),
+    ...sends.map((message) => messageDocument(places, message, sender)),
   ]);
 }
 

@@ -40,7 +40,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
   const mail = createMailWatch({ firestore, clock, places });
   const retention = createRetention({ firestore, call: caller.call, places, clock });
   const create = createCreation({ firestore, caller, places, clock });
-  const commit = createCommit({ firestore, caller, places, memory });
+  const commit = createCommit({ firestore, caller, places, memory, mail });
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {

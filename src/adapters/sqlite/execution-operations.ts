@@ -1,6 +1,7 @@
 import { SignalboxError } from "../../errors.ts";
 import { putCheckpoints, type CheckpointRows } from "./checkpoint-operations.ts";
 import type { Database } from "./database.ts";
+import { sendMessage, type MessageRow } from "./inbox-operations.ts";
 import { closeWait, insertWait, type WaitRow } from "./wait-operations.ts";
 
 /** An execution's document with the columns it is searched by. */
@@ -46,6 +47,7 @@ export interface CommitRows {
   closeWaits: { id: string; status: string }[];
   consumed: readonly string[];
   values: { ref: string; doc: string }[];
+  sends: MessageRow[];
 }
 
 const INSERT = /* sql */ `
@@ -93,8 +95,14 @@ interface Stored {
   expireAt: number | null;
 }
 
-/** The number of the event page, null without events. LEASE_LOST where the guard does not fit and the commit is not there already. */
-export function commitExecution(database: Database, commit: CommitRows): number | null {
+/** Numbers of what others watch for: the event page, null without events, and each message, null where it was there. */
+export interface Committed {
+  page: number | null;
+  messages: (number | null)[];
+}
+
+/** LEASE_LOST where the guard does not fit and the commit is not there already. */
+export function commitExecution(database: Database, commit: CommitRows): Committed {
   const { guard, row, page } = commit;
   const { tenant, id } = row;
   const stored = database.get<Stored>(
@@ -102,14 +110,17 @@ export function commitExecution(database: Database, commit: CommitRows): number 
     [tenant, id],
   );
   if (stored?.epoch !== guard.epoch || stored.lastSeq !== guard.lastSeq) {
-    if (stored && isApplied(database, stored, row)) return null;
+    if (stored && isApplied(database, stored, row)) return { page: null, messages: [] };
     throw new SignalboxError("LEASE_LOST", undefined, {
       details: { executionId: id, epoch: stored?.epoch ?? null, lastSeq: stored?.lastSeq ?? null },
     });
   }
   updateExecution(database, stored, row);
   writeParts(database, stored.number, commit);
-  return page && insertPage(database, stored.number, page);
+  return {
+    page: page && insertPage(database, stored.number, page),
+    messages: commit.sends.map((message) => sendMessage(database, message)),
+  };
 }
 
 /** What goes with the document in one commit. */

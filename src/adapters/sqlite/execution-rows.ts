@@ -5,6 +5,7 @@ import type { OpenWait } from "../../definition/wait.ts";
 import type { ExecutionCommit } from "../../ports/store.ts";
 import type { CheckpointRows } from "./checkpoint-operations.ts";
 import type { CommitRows, DecisionRow, EventPage, ExecutionRow } from "./execution-operations.ts";
+import { messageRow } from "./inbox.ts";
 import type { WaitRow } from "./wait-operations.ts";
 
 export function executionRow(execution: Execution): ExecutionRow {
@@ -39,7 +40,7 @@ export function pageOf(events: readonly ExecutionEvent[]): EventPage | null {
 }
 
 export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows | null): CommitRows {
-  const { guard, execution, events, decisions, openWaits, closeWaits, consumed, values } = commit;
+  const { guard, execution, events, decisions, openWaits, closeWaits, consumed, values, sends } = commit;
   return {
     guard: { epoch: guard.epoch, lastSeq: guard.lastSeq },
     row: executionRow(execution),
@@ -50,6 +51,7 @@ export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows 
     closeWaits,
     consumed,
     values: values.map(({ ref, value }) => ({ ref, doc: JSON.stringify(value) })),
+    sends: sends.map(messageRow),
   };
 }
 

@@ -26,9 +26,10 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
     },
     async commit(commit) {
       const packed = checkpoints.pack(commit);
-      const page = await write("commitExecution", commitRows(commit, packed?.rows ?? null));
+      const { page, messages } = await write("commitExecution", commitRows(commit, packed?.rows ?? null));
       packed?.stored();
       changes.committed(commit.execution, page, commit.events);
+      for (const [n, { tenant, executionId }] of commit.sends.entries()) changes.sent({ tenant, id: executionId }, messages[n] ?? null);
       return { execution: commit.execution, token: null };
     },
     get: (tenant, id) =>

@@ -13,6 +13,7 @@ import {
   START,
   someEvents,
   start,
+  watching,
 } from "./fixtures.ts";
 import { sharedStore, withSecond } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
@@ -92,6 +93,7 @@ export function commitsSuite(adapter: StoreUnderTest): void {
       const wait = aWait(stale.execution);
       const owned = await use().executions.commit(commitOn(stale, { lastSeq: 3 }, { openWaits: [wait] }));
       await use().inbox.send(aMessage({ tenant, id }, { id: "m1" }));
+      const other = (await start(use(), { tenant })).execution;
       const current = await claimed(use(), owned, "current", START + 20_000);
       const decision = aDecision(stale.execution);
       const opened = aWait(stale.execution);
@@ -106,6 +108,7 @@ export function commitsSuite(adapter: StoreUnderTest): void {
           closeWaits: [{ id: wait.id, status: "cancelled" }],
           consumed: ["m1"],
           values: [{ ref: "stale", value: true }],
+          sends: [aMessage(other)],
         },
       );
       await expect(use().executions.commit(late)).rejects.toMatchObject({ code: "LEASE_LOST" });
@@ -117,6 +120,7 @@ export function commitsSuite(adapter: StoreUnderTest): void {
       expect((await use().waits.get(tenant, wait.id))?.status).toBe("open");
       expect(await use().inbox.list(tenant, id)).toHaveLength(1);
       expect((await use().events.values(tenant, id, ["stale"])).size).toBe(0);
+      expect(await use().inbox.list(tenant, other.id)).toEqual([]);
     });
 
     test("the same epoch with another lastSeq is LEASE_LOST", async () => {
@@ -140,6 +144,34 @@ export function commitsSuite(adapter: StoreUnderTest): void {
       expect(again.execution).toEqual(commit.execution);
       expect((await use().events.after(tenant, id, 0, 10)).map((event) => event.seq)).toEqual([1, 2, 3, 4]);
       await use().executions.commit(commitOn(again, { lastSeq: 5 }));
+    });
+
+    test("messages to other executions come with the commit, once, and their watchers hear of it", async () => {
+      const tenant = newTenant();
+      const other = await start(use(), { tenant });
+      const { id } = other.execution;
+      const watched = watching<[]>((onChange) => use().inbox.watch(tenant, id, onChange));
+      const handle = await claimed(use(), await start(use(), { tenant }), "a");
+      const message = aMessage({ tenant, id }, { id: "m1" });
+      const commit = commitOn(handle, { lastSeq: 3 }, { sends: [message] });
+      await use().executions.commit(commit);
+      await watched.until((calls) => calls.length > 0);
+      watched.stop();
+      await use().executions.commit(commit);
+      expect(await use().inbox.list(tenant, id)).toEqual([message]);
+    });
+
+    test("a message whose id is taken stays as it is and holds up nothing", async () => {
+      const tenant = newTenant();
+      const first = (await start(use(), { tenant })).execution;
+      const second = (await start(use(), { tenant })).execution;
+      const there = aMessage(first, { id: "m1", principal: "earlier" });
+      await use().inbox.send(there);
+      const handle = await claimed(use(), await start(use(), { tenant }), "a");
+      const sends = [aMessage(first, { id: "m1", principal: "later" }), aMessage(second, { id: "m1" })];
+      await use().executions.commit(commitOn(handle, { lastSeq: 3 }, { sends }));
+      expect(await use().inbox.list(tenant, first.id)).toEqual([there]);
+      expect(await use().inbox.list(tenant, second.id)).toEqual([sends[1]]);
     });
 
     test("another owner's commit with the same numbers is not taken for one's own", async () => {

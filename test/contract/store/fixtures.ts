@@ -122,6 +122,7 @@ export function commitOn(handle: ExecutionHandle, over: Partial<Execution>, part
     closeWaits: [],
     consumed: [],
     values: [],
+    sends: [],
     ...parts,
   };
 }
