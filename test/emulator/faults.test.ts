@@ -45,7 +45,7 @@ describe.runIf(emulated)("a bad network", () => {
 
   /** Does something whose answer is lost: lets it happen, checked from beside, and only then resets the connection. */
   async function unanswered<T>(act: () => Promise<T>, happened: () => Promise<boolean>): Promise<T> {
-    await store.ping(); // connected: nothing of a handshake is lost
+    await Promise.all([store.ping(), direct.ping()]); // connected: nothing of a handshake is lost, and looking takes no time
     onCommit = () => proxy.set("swallow");
     const acting = act();
     while (!(await happened())) await new Promise((resolve) => setImmediate(resolve));

@@ -10,7 +10,7 @@ export interface QueueUnderTest {
   openSecond?(first: Queue): Promise<Queue>;
 }
 
-const PATIENT = { timeout: 10_000, interval: 10 };
+const PATIENT = { timeout: 25_000, interval: 10 };
 
 /** Every promise of `src/ports/queue.ts`, on one adapter. */
 export function describeQueue(adapter: QueueUnderTest): void {

@@ -119,8 +119,8 @@ test("a rolling restart under load: no request fails, no finished step runs agai
     const codes = new Set(watched.flatMap((one) => one.codes));
     expect([...codes].filter((code) => !COME_BACK.has(code))).toEqual([]);
     expect(codes).toContain(1012);
-    for (const { id } of answers) {
-      const { events } = await follow(balancer, id);
+    const histories = await Promise.all(answers.map(async ({ id }) => ({ id, ...(await follow(balancer, id)) })));
+    for (const { id, events } of histories) {
       expect(events.at(-1)?.type, id).toBe("execution.completed");
       const visits = events.filter(({ type }) => type === "step.completed").map(({ stepId, visit }) => `${stepId}/${visit}`);
       expect(visits.length, id).toBe(25);

@@ -102,13 +102,12 @@ test("liveness stays green while the store is away; readiness says why it is red
   };
   await using service = await start({ ...env, SIGNALBOX_LOG: "silent" });
   await untilUp(service);
-  const until = Date.now() + 4_000;
-  while (Date.now() < until) {
+  // Each look takes the 2 s that readiness gives the store.
+  for (let look = 0; look < 2; look++) {
     expect(await statusOf(`${service.baseUrl}/livez`)).toBe(200);
     const response = await fetch(`${service.baseUrl}/readyz`);
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ status: "not_ready", store: "unavailable" });
-    await pause(500);
   }
   expect(service.ended).toBeUndefined();
   await service.stop();
