@@ -33,8 +33,7 @@ interface Answer {
   text: string;
   finishReason: string | null;
   refusal: string | null;
-  toolCalls: string[];
-  calls?: ModelToolCall[];
+  calls: ModelToolCall[];
   usage: { input_tokens: number; output_tokens: number } | undefined;
 }
 
@@ -84,15 +83,9 @@ async function ask(handle: ModelHandle, request: ModelRequest, signal: AbortSign
     ...(request.offline && { offline: request.offline }),
   };
   const messages = request.schema && handle.schemaBy === "words" ? [...request.messages, schemaInWords(request.schema)] : request.messages;
-  if (request.tools && request.tools.length > 0) {
-    const message = await withTools(handle, request.tools).invoke(messages, callOptions);
-    return { ...whole(handle, message), calls: callsOf(message) };
-  }
-  if (!request.stream || !onPiece) {
-    const message = await chat.invoke(messages, callOptions);
-    return whole(handle, message);
-  }
-  return streamed(handle, await chat.stream(messages, callOptions), (text) => {
+  const model = request.tools && request.tools.length > 0 ? withTools(handle, request.tools) : chat;
+  if (!request.stream || !onPiece) return whole(handle, await model.invoke(messages, callOptions));
+  return streamed(handle, await model.stream(messages, callOptions), (text) => {
     if (!signal.aborted) onPiece(text);
   });
 }
@@ -107,14 +100,24 @@ function withTools({ chat, reference }: ModelHandle, tools: readonly ModelTool[]
   return chat.bindTools(bound);
 }
 
-function callsOf(message: AIMessageChunk): ModelToolCall[] {
-  const good = (message.tool_calls ?? []).map(({ id, name, args }, index) => ({
-    id: id ?? `call_${index}`,
-    name,
-    args: args as JsonObject,
-  }));
-  const bad = (message.invalid_tool_calls ?? []).map(({ id, name }, index) => ({ id: id ?? `bad_${index}`, name: name ?? "", args: null }));
+function callsOf({ tool_calls = [], invalid_tool_calls = [] }: AIMessage | AIMessageChunk): ModelToolCall[] {
+  const good = tool_calls.map(({ id, name, args }, index) => ({ id: id ?? `call_${index}`, name, args: args as JsonObject }));
+  const bad = invalid_tool_calls.map(({ id, name }, index) => ({ id: id ?? `bad_${index}`, name: name ?? "", args: null }));
   return [...good, ...bad];
+}
+
+/** By the pieces' text: LangChain reads half an object as a whole one. */
+function callsOfPieces({ tool_call_chunks = [] }: AIMessageChunk): ModelToolCall[] {
+  return tool_call_chunks.map(({ id, name, args }, index) => ({ id: id ?? `call_${index}`, name: name ?? "", args: objectIn(args) }));
+}
+
+function objectIn(text: string | undefined): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(text === undefined || text === "" ? "{}" : text);
+    return typeof value === "object" && !Array.isArray(value) ? (value as JsonObject | null) : null;
+  } catch {
+    return null;
+  }
 }
 
 function whole({ reference }: ModelHandle, message: AIMessage): Answer {
@@ -124,7 +127,7 @@ function whole({ reference }: ModelHandle, message: AIMessage): Answer {
     text,
     finishReason: finishReasonOf(message),
     refusal: refusalOf(message),
-    toolCalls: [...(message.tool_calls ?? []), ...(message.invalid_tool_calls ?? [])].map(({ name }) => name ?? "a tool"),
+    calls: callsOf(message),
     usage: message.usage_metadata,
   };
 }
@@ -134,24 +137,26 @@ async function streamed(
   chunks: AsyncIterable<AIMessageChunk>,
   onPiece: (text: string) => void,
 ): Promise<Answer> {
-  const answer: Answer = { text: "", finishReason: null, refusal: null, toolCalls: [], usage: undefined };
+  const answer: Answer = { text: "", finishReason: null, refusal: null, calls: [], usage: undefined };
+  /** The chunks that bring tool calls, joined: a call comes in many pieces. */
+  let calling: AIMessageChunk | undefined;
   let bytes = 0;
   for await (const chunk of chunks) {
     const piece = chunk.text;
-    bytes += Buffer.byteLength(piece);
+    const pieces = chunk.tool_call_chunks ?? [];
+    bytes += Buffer.byteLength(piece) + pieces.reduce((sum, { args = "" }) => sum + Buffer.byteLength(args), 0);
     if (bytes > MAX_ANSWER_BYTES) throw tooLarge(reference, MAX_ANSWER_BYTES);
     answer.text += piece;
     answer.finishReason = finishReasonOf(chunk) ?? answer.finishReason;
     const refusal = refusalOf(chunk);
     if (refusal !== null) answer.refusal = (answer.refusal ?? "") + refusal;
-    // Only the first piece of a call carries its name.
-    for (const call of chunk.tool_call_chunks ?? []) if (call.name) answer.toolCalls.push(call.name);
+    if (pieces.length > 0) calling = calling ? calling.concat(chunk) : chunk;
     answer.usage = chunk.usage_metadata ?? answer.usage;
     if (piece !== "") onPiece(piece);
   }
   // OpenAI's protocol ends every answer with a reason; without one the connection ended first and the text is cut.
   if (answer.finishReason === null && schemaBy === "response_format") throw networkError(reference, "the stream ended early", undefined);
-  return answer;
+  return { ...answer, calls: calling ? callsOfPieces(calling) : [] };
 }
 
 function finishReasonOf({ response_metadata: metadata }: AIMessage | AIMessageChunk): string | null {

@@ -96,7 +96,10 @@ function asEventStream(model: string, text: string): string {
   try {
     const { choices, ...rest } = JSON.parse(text) as { choices: [{ message: object }, ...{ message: object }[]] };
     const [{ message, ...choice }] = choices;
-    const chunk = { ...rest, choices: [{ ...choice, delta: { ...message } }] };
+    const { tool_calls } = message as { tool_calls?: unknown };
+    // In a stream each call says which one it is.
+    const calls = Array.isArray(tool_calls) ? { tool_calls: tool_calls.map((call: object, index) => ({ ...call, index })) } : {};
+    const chunk = { ...rest, choices: [{ ...choice, delta: { ...message, ...calls } }] };
     return `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`;
   } catch (cause) {
     // Destructuring what is not there throws like broken JSON does.

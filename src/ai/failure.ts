@@ -64,8 +64,9 @@ export function replyFault(reply: ModelReply): { kind: ModelFault; message: stri
   if (reply.refusal !== null) return { kind: "refused", message: `The model refused: ${reply.refusal.slice(0, 500)}` };
   if (reply.finishReason === "content_filter")
     return { kind: "content_filter", message: "The provider's content filter held the answer back." };
-  if (reply.toolCalls.length > 0) {
-    return { kind: "tool_call", message: `The model called ${reply.toolCalls.slice(0, 5).join(", ").slice(0, 200)} instead of answering.` };
+  if (reply.calls.length > 0) {
+    const names = reply.calls.map(({ name }) => name || "a tool");
+    return { kind: "tool_call", message: `The model called ${names.slice(0, 5).join(", ").slice(0, 200)} instead of answering.` };
   }
   if (reply.finishReason === "length") return { kind: "length", message: "The answer was cut off at its token limit." };
   return undefined;

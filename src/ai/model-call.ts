@@ -13,7 +13,7 @@ export interface ModelRequest {
   messages: BaseMessageLike[];
   /** Answer as JSON of this JSON Schema. */
   schema?: { name: string; schema: JsonObject } | undefined;
-  /** What the model may call instead of answering. With tools nothing is streamed. */
+  /** What the model may call instead of answering. */
   tools?: readonly ModelTool[] | undefined;
   temperature?: number | undefined;
   maxTokens?: number | undefined;
@@ -59,10 +59,8 @@ export interface ModelReply {
   offline: boolean;
   finishReason: string | null;
   refusal: string | null;
-  /** Names of tools the model tried to call instead of answering. */
-  toolCalls: string[];
-  /** Those calls, in order, where tools were given. */
-  calls?: ModelToolCall[] | undefined;
+  /** What the model wants called instead of answering, in order; also where it was given no tools. */
+  calls: ModelToolCall[];
   tokensIn: number;
   tokensOut: number;
   costUsd: number;

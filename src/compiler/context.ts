@@ -42,8 +42,8 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
       return host.models(place);
     },
     fetch: (request) => host.fetch({ ...request, signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal }),
-    get journal() {
-      return host.journal(place);
+    get thread() {
+      return host.thread(place);
     },
     decisions: {
       recorded: () => host.decision(place),

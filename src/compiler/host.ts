@@ -6,7 +6,7 @@ import type { Json } from "../definition/json.ts";
 import type { Wait } from "../definition/wait.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Journal, RegionResult, WaitRequest } from "../steps/step.ts";
+import type { RegionResult, StepThread, WaitRequest } from "../steps/step.ts";
 
 /** A completed visit that can be undone. */
 export type Compensation = Execution["compensations"][number];
@@ -102,7 +102,7 @@ export interface StepHost {
   values(refs: readonly string[]): Promise<Map<string, Json>>;
   models(place: StepPlace): ModelCalls;
   readonly fetch: HttpFetch;
-  journal(place: StepPlace): Journal;
+  thread(place: StepPlace): StepThread;
   decision(place: StepPlace): Promise<Decision | undefined>;
   recordDecision(place: StepPlace, decision: Decision): Promise<void>;
   log(message: string, fields: Record<string, unknown>): void;

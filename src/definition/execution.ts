@@ -90,8 +90,6 @@ export interface Execution {
   groups: Record<string, Record<string, "completed" | "failed" | "cancelled">>;
   /** Completed visits that can be undone, in order of completion. */
   compensations: { stepId: string; path: string; visit: number; output: { v: Json } | { r: string } }[];
-  /** What steps noted on their way through a visit that is not over, by path; absent where none did. */
-  journals?: Record<string, { visit: number; entries: ({ v: Json } | { r: string })[] }> | undefined;
   stepsTaken: number;
   stepsTotal: number;
   usage: Usage;

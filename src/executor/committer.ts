@@ -23,8 +23,6 @@ export interface Changes {
 export interface Committer {
   readonly pending: Changes;
   readonly handle: ExecutionHandle;
-  /** Says that the record itself changed: the next flush writes it although nothing goes with it. */
-  touch(): void;
   /** Commits what is pending, after whatever commits are under way; calls made meanwhile share one commit. */
   flush(): Promise<void>;
   /** The last commit: with what is pending, gives the lease back. `wakeAt` says when somebody should look again. */
@@ -54,7 +52,6 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
   let tail: Promise<void> = Promise.resolve();
   let waiting: Promise<void> | undefined;
   let released = false;
-  let isTouched = false;
   let lost: SignalboxError | undefined;
   let lastCommitAt = clock.now();
   let stopBeat = clock.after(leaseMs / 3, beat);
@@ -83,8 +80,7 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
     if (released) return;
     const changes = pending;
     const isRelease = wakeAt !== undefined;
-    if (!always && !isRelease && !isTouched && isEmpty(changes)) return;
-    isTouched = false;
+    if (!always && !isRelease && isEmpty(changes)) return;
     pending = emptyChanges();
     const { execution } = handle;
     const leaseUntil = clock.now() + leaseMs;
@@ -144,7 +140,6 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
     get handle() {
       return handle;
     },
-    touch: () => void (isTouched = true),
     flush: () => enqueue(false),
     async release(wakeAt) {
       await enqueue(true, wakeAt);

@@ -10,8 +10,8 @@ import { createCommitter, type Committer } from "./committer.ts";
 import { recordedEvent } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
 import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
-import { createJournals } from "./journals.ts";
 import { createSessionReads } from "./session-reads.ts";
+import { createStepThread, forgetThreads } from "./step-thread.ts";
 
 /** How long begun attempts and interrupts may wait for company before they are written, milliseconds. */
 const LAZY_FLUSH_MS = 25;
@@ -81,7 +81,8 @@ export function createSession({
 }: SessionOptions): Session {
   const controller = new AbortController();
   const staged = new Map<string, Staged>();
-  const reads = createSessionReads(store, draft, { signal: controller.signal, clock });
+  const patience = { signal: controller.signal, clock };
+  const reads = createSessionReads(store, draft, patience);
   const committer: Committer = createCommitter({
     store,
     clock,
@@ -93,7 +94,6 @@ export function createSession({
   });
   const flushing = createFlushing(clock, committer);
   const flush = () => flushing.now();
-  const journals = createJournals({ draft, committer, reads, flush });
   const groups = createGroups({
     draft,
     withdraw: (branches) => committer.pending.closeWaits.push(...withdrawWaits(draft, branches, isoTime(clock))),
@@ -111,7 +111,7 @@ export function createSession({
     reads.keep(changes.values);
     draft.stepsTaken += changes.steps;
     for (const path of changes.finished) delete draft.inFlight[path];
-    journals.forget(changes.finished);
+    forgetThreads(draft, changes.finished);
     closeWaits(changes.closedWaits);
     groups.apply(changes);
     applyCompensations(draft, changes);
@@ -186,7 +186,7 @@ export function createSession({
     values: (refs) => reads.values(refs),
     models: (place) => modelsFor(session, place),
     fetch,
-    journal: (place) => journals.of(place),
+    thread: (place) => createStepThread({ place, draft, committer, reads, saver: store.checkpointer, flush, patience }),
     decision: ({ path, visit }) => reads.decision(path, visit),
     async recordDecision(place, decision) {
       // A crash between this commit and the step's own leads here again with a person's answer: it is told once.

@@ -76,8 +76,6 @@ async function end(
   draft.status = status;
   draft.endedAt = isoTime(clock);
   draft.inFlight = {};
-  // What failed may be tried again, and goes on where its notes end.
-  if (status !== "FAILED") delete draft.journals;
   draft.mailbox = status === "FAILED" ? draft.mailbox : [];
   draft.isParked = false;
   const retention = plan.definition.retention?.executions;

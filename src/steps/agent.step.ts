@@ -6,17 +6,16 @@ import { ModelReference } from "../ai/model-reference.ts";
 import { Duration, durationMs } from "../definition/duration.ts";
 import { inputSchemaIssues } from "../definition/input-schema.ts";
 import { JsonRecord, JsonValue, type Json, type JsonObject } from "../definition/json.ts";
-import { SignalboxError, toSignalboxError, type Issue } from "../errors.ts";
-import type { ToolReply } from "../tools/tool.ts";
-import { actionContext } from "./action-context.ts";
-import { messagesOf, Note, turnOf, type AgentCall, type Said, type Turn } from "./agent-notes.ts";
+import { SignalboxError, type Issue } from "../errors.ts";
+import type { WaitAnswer } from "../definition/wait.ts";
+import { answerCall, whyNot } from "./agent-call.ts";
+import { Approve, questionOf, type Question } from "./agent-approval.ts";
+import { runAgent } from "./agent-graph.ts";
+import { didOf, messagesOf, saidOf, type Said, type Turn } from "./agent-turns.ts";
 import { messageText, readJson } from "./model-json.ts";
-import { defineStepWith, type StepContext } from "./step.ts";
+import { defineStepWith, type StepContext, type StepResult } from "./step.ts";
 import { createToolbox, type Toolbox } from "./toolbox.ts";
 
-/** A result longer than this is cut: the model reads it again in every later call. */
-const MAX_RESULT = 20_000;
-const MAX_SHOWN = 500;
 const ANSWER_NOW = "There are no more calls. Answer now with what you know.";
 
 const Config = z.strictObject({
@@ -24,16 +23,18 @@ const Config = z.strictObject({
   system: JsonValue.optional().describe("Who the agent is and what it must not do"),
   prompt: JsonValue.describe("The task; what is no text is sent as JSON"),
   tools: z.array(z.string().min(1).max(255)).max(50).default([]).describe("Tools it may call; `mcp:<server>/*` is all of a server"),
+  approve: Approve.optional(),
   responseSchema: JsonRecord.optional().describe("JSON Schema of the answer; the output then has `json`"),
   maxIterations: z.number().int().min(1).max(50).default(10).describe("Model calls at most"),
   maxToolCalls: z.number().int().min(0).max(200).default(20).describe("Tool calls at most"),
   onLimit: z.enum(["answer", "fail"]).default("answer").describe("answer: asked once more, without tools; fail: BUDGET_EXCEEDED"),
   temperature: z.number().min(0).max(2).optional(),
   maxTokens: z.number().int().min(1).max(1_000_000).optional().describe("Of one model call"),
+  stream: z.boolean().default(true).describe("Publish the pieces of what the model says while they come"),
   timeout: Duration.default("60s").describe("For one model call"),
   toolTimeout: Duration.default("60s").describe("For one tool call"),
 });
-type AgentConfig = z.infer<typeof Config>;
+export type AgentConfig = z.infer<typeof Config>;
 type Context = StepContext<AgentConfig>;
 
 export default defineStepWith<AgentConfig>(({ tools }) => ({
@@ -42,12 +43,14 @@ export default defineStepWith<AgentConfig>(({ tools }) => ({
   description: "Lets a model call tools until it has an answer. Every call is recorded before the next.",
   group: "AI",
   config: Config,
-  literal: ["/tools", "/responseSchema"],
-  check({ tools: names, responseSchema }): Issue[] {
-    const unknown = names.flatMap((name, index) => {
-      const problem = tools.problemWith(name);
-      return problem ? [{ code: "INVALID_CONFIG", pointer: `/config/tools/${index}`, ...problem }] : [];
-    });
+  literal: ["/tools", "/approve/tools", "/responseSchema"],
+  check({ tools: names, approve, responseSchema }): Issue[] {
+    const problems = (listed: readonly string[], pointer: string) =>
+      listed.flatMap((name, index) => {
+        const problem = name === "*" && pointer.includes("approve") ? undefined : tools.problemWith(name);
+        return problem ? [{ code: "INVALID_CONFIG", pointer: `${pointer}/${index}`, ...problem }] : [];
+      });
+    const unknown = [...problems(names, "/config/tools"), ...problems(approve?.tools ?? [], "/config/approve/tools")];
     const schema = inputSchemaIssues(responseSchema).map((issue) => ({
       ...issue,
       pointer: issue.pointer.replace(/^\/input/, "/config/responseSchema"),
@@ -55,136 +58,106 @@ export default defineStepWith<AgentConfig>(({ tools }) => ({
     return [...unknown, ...schema];
   },
 
-  async run(context) {
-    const toolbox = await createToolbox(tools, context.config.tools, context.policy);
-    // What an attempt before this one did is done: it goes on where the notes end.
-    const notes = z.array(Note).parse(await context.journal.read());
-    const note = async (entry: Note): Promise<void> => {
-      notes.push(entry);
-      await context.journal.append(entry);
-    };
-    for (;;) {
-      const turn = turnOf(notes);
-      if (turn.call) await note(await answerCall(context, toolbox, turn.call));
-      else if (!turn.answer) await note(await ask(context, toolbox, notes, turn));
-      else {
-        const { json, problem } = readAnswer(context.config, turn.answer);
-        if (problem === undefined) return { kind: "done", output: outputOf(notes, turn, json) };
-        if (notes.some((entry) => "told" in entry))
-          throw modelError("invalid", `${turn.answer.model} gave no answer that fits the schema: ${problem}`, { model: turn.answer.model });
-        await note({ told: `That answer cannot be used. ${problem} Answer again with JSON of the schema and nothing else.` });
-      }
-    }
+  run: async (context) => await goOn(context, await createToolbox(tools, context.config.tools, context.policy), new Map()),
+  async resume(context, answer, state) {
+    const { number } = Asked.parse(state);
+    const { onTimeout } = context.config.approve ?? {};
+    if (answer.by === "due" && onTimeout === "route") return { kind: "done", outcome: "timeout", output: null };
+    return await goOn(context, await createToolbox(tools, context.config.tools, context.policy), new Map([[number, answer]]));
   },
 }));
 
+const Asked = z.object({ number: z.number() });
+
+/** On from where the thread stands: until there is an answer, or something a person must allow. */
+async function goOn(context: Context, toolbox: Toolbox, answers: ReadonlyMap<number, WaitAnswer>): Promise<StepResult> {
+  const { turns, question } = await runAgent<Question>(
+    context,
+    {
+      ask: (before) => ask(context, toolbox, before),
+      problemWith: ({ said }) => readAnswer(context.config, said).problem,
+      questionOf(call) {
+        const tool = toolbox.get(call.call.name);
+        if (!tool || answers.has(call.number) || whyNot(context, toolbox, call) !== undefined) return undefined;
+        return questionOf(context.config.approve, tool, call);
+      },
+      call: (call) => answerCall(context, toolbox, call, answers.get(call.number)),
+    },
+    { history: () => Promise.resolve(null) },
+  );
+  if (!question) return { kind: "done", output: outputOf(context.config, turns) };
+  const timeoutMs = durationMs(context.config.approve?.timeout ?? "");
+  const dueAt = timeoutMs === undefined ? null : context.now() + timeoutMs;
+  return { kind: "wait", wait: { kind: "approval", dueAt, state: { number: question.number }, open: question.open } };
+}
+
 /** One model call. At a limit the model is asked without tools, so that all it can do is answer. */
-async function ask({ config, policy, models, signal }: Context, toolbox: Toolbox, notes: readonly Note[], turn: Turn): Promise<Note> {
-  const isLast = turn.iterations + 1 >= config.maxIterations || turn.toolCalls >= config.maxToolCalls;
-  const isLimit = isLast && turn.iterations > 0 && toolbox.forModel.length > 0;
-  if (isLimit && config.onLimit === "fail") throw limitError(config, turn);
+async function ask({ config, policy, models, signal }: Context, toolbox: Toolbox, turns: readonly Turn[]): Promise<Said> {
+  const iterations = saidOf(turns).length;
+  const toolCalls = didOf(turns).length;
+  const isLast = iterations + 1 >= config.maxIterations || toolCalls >= config.maxToolCalls;
+  const isLimit = isLast && iterations > 0 && toolbox.forModel.length > 0;
+  if (isLimit && config.onLimit === "fail") throw limitError(config, { iterations, toolCalls });
   const reply = await models.complete({
     model: config.model,
-    messages: conversation(config, notes, isLimit),
+    messages: conversation(config, turns, isLimit),
     tools: isLast ? undefined : toolbox.forModel,
     schema: config.responseSchema && { name: "answer", schema: config.responseSchema },
     temperature: config.temperature,
     maxTokens: config.maxTokens,
+    stream: config.stream,
     timeoutMs: durationMs(config.timeout),
     allowedModels: policy?.allowedModels,
     signal,
   });
-  const calls = reply.calls ?? [];
-  checkReply(reply, calls.length);
-  const { text, model, offline, tokensIn, tokensOut } = reply;
+  // Without tools a call is no way to answer.
+  checkReply(reply, isLast ? 0 : reply.calls.length);
+  const { text, calls, model, offline, tokensIn, tokensOut } = reply;
   return { said: text, calls, model, offline, tokensIn, tokensOut };
 }
 
-function conversation({ system, prompt }: AgentConfig, notes: readonly Note[], isLimit: boolean): BaseMessageLike[] {
+function conversation({ system, prompt }: AgentConfig, turns: readonly Turn[], isLimit: boolean): BaseMessageLike[] {
   return [
     ...(system === undefined ? [] : [["system", messageText(system)] satisfies BaseMessageLike]),
     ["user", messageText(prompt)],
-    ...messagesOf(notes),
+    ...messagesOf(turns),
     ...(isLimit ? [["user", ANSWER_NOW] satisfies BaseMessageLike] : []),
   ];
 }
 
 function checkReply(reply: ModelReply, calls: number): void {
   // Calls are what an agent is for; whatever else is wrong with an answer is.
-  const fault = replyFault(calls > 0 ? { ...reply, toolCalls: [] } : reply);
+  const fault = replyFault(calls > 0 ? { ...reply, calls: [] } : reply);
   if (fault) throw modelError(fault.kind, fault.message, { model: reply.model });
   if (calls === 0 && reply.text.trim() === "")
     throw modelError("invalid", `${reply.model} answered with an empty text.`, { model: reply.model });
 }
 
-/** One tool call. A tool that fails is told to the model, which may do better; the end of this attempt is not. */
-async function answerCall(context: Context, toolbox: Toolbox, { asked, number }: NonNullable<Turn["call"]>): Promise<Note> {
-  const tool = toolbox.get(asked.name);
-  const name = tool?.name ?? asked.name;
-  const startedAt = context.now();
-  const reply = await attempt(context, toolbox, asked, number);
-  const text = reply.text.length > MAX_RESULT ? `${reply.text.slice(0, MAX_RESULT)} (cut at ${MAX_RESULT} characters)` : reply.text;
-  const data = {
-    tool: name,
-    number,
-    ok: reply.ok,
-    latencyMs: context.now() - startedAt,
-    args: shown(asked.args),
-    text: text.slice(0, MAX_SHOWN),
-  };
-  context.event({ type: "tool.called", summary: `${name} ${reply.ok ? "answered" : "failed"}: ${text.slice(0, 120)}`, data });
-  return { did: asked.id, tool: name, text, ok: reply.ok };
+function readAnswer({ responseSchema }: AgentConfig, text: string): { json?: Json; problem?: string } {
+  return responseSchema ? readJson({ text }, responseSchema) : {};
 }
 
-async function attempt(
-  context: Context,
-  toolbox: Toolbox,
-  { name, args }: AgentCall,
-  number: number,
-): Promise<{ text: string; ok: boolean }> {
-  const { config, signal, idempotencyKey } = context;
-  const tool = toolbox.get(name);
-  if (!tool) return { ok: false, text: `There is no tool "${name}".` };
-  if (args === null) return { ok: false, text: "The arguments are no JSON object." };
-  if (number > config.maxToolCalls) return { ok: false, text: `Not called: ${config.maxToolCalls} calls are allowed.` };
-  try {
-    const call = { ...actionContext(context, `${idempotencyKey}/${number}`), timeoutMs: durationMs(config.toolTimeout) ?? 60_000 };
-    return { ok: true, text: readable(await tool.call(args, call)) };
-  } catch (thrown) {
-    if (signal.aborted) throw thrown;
-    const error = toSignalboxError(thrown);
-    const why = error.code === "INTERNAL" && thrown instanceof Error ? thrown.message : error.message;
-    return { ok: false, text: `Error ${error.code}: ${why.slice(0, 1_000)}` };
-  }
-}
-
-function readable({ text, content }: ToolReply): string {
-  return content.length === 0 ? text : `${text}\n(${content.length} parts that are no text)`.trim();
-}
-
-function shown(args: JsonObject | null): JsonObject | null {
-  return args !== null && JSON.stringify(args).length <= MAX_SHOWN ? args : null;
-}
-
-function readAnswer({ responseSchema }: AgentConfig, { said }: Said): { json?: Json; problem?: string } {
-  return responseSchema ? readJson({ text: said }, responseSchema) : {};
-}
-
-function outputOf(notes: readonly Note[], { answer, iterations }: Turn, json: Json | undefined): JsonObject {
-  const said = notes.filter((note) => "said" in note);
+function outputOf(config: AgentConfig, turns: readonly Turn[]): JsonObject {
+  const said = saidOf(turns);
+  const answer = said.at(-1);
+  const text = answer?.said ?? "";
+  const { json } = readAnswer(config, text);
   return {
-    text: answer?.said ?? "",
+    text,
     ...(json === undefined ? {} : { json }),
     model: answer?.model ?? null,
     offline: answer?.offline ?? null,
-    iterations,
-    calls: notes.flatMap((note) => ("did" in note ? [{ tool: note.tool, ok: note.ok }] : [])),
+    iterations: said.length,
+    calls: didOf(turns).map(({ tool, ok }) => ({ tool, ok })),
     tokensIn: said.reduce((sum, { tokensIn }) => sum + tokensIn, 0),
     tokensOut: said.reduce((sum, { tokensOut }) => sum + tokensOut, 0),
   };
 }
 
-function limitError({ maxIterations, maxToolCalls }: AgentConfig, { iterations, toolCalls }: Turn): SignalboxError {
+function limitError(
+  { maxIterations, maxToolCalls }: AgentConfig,
+  { iterations, toolCalls }: { iterations: number; toolCalls: number },
+): SignalboxError {
   const message = `The agent used ${iterations} of ${maxIterations} model calls and ${toolCalls} of ${maxToolCalls} tool calls without an answer.`;
   return new SignalboxError("BUDGET_EXCEEDED", message, { details: { iterations, maxIterations, toolCalls, maxToolCalls } });
 }

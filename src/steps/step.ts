@@ -1,3 +1,4 @@
+import type { BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
 import type { z } from "zod";
 import type { Actions } from "../actions/action.ts";
 import type { ModelCalls } from "../ai/model-call.ts";
@@ -126,14 +127,20 @@ export interface WaitRequest {
   open?: { title: string; request: JsonObject } | undefined;
 }
 
+/** A value in a graph's state: itself, or a reference to one that is stored once because it is large. */
+export type Kept = { v: Json } | { r: string };
+
 /**
- * Notes of one visit, for a step that does several things outside: each is durable before the next begins, and the attempt after a
- * crash or a failure reads what is done. Gone when the visit is over.
+ * The LangGraph thread of one visit, for a step that does several things outside and runs a graph of its own over them: its
+ * checkpoints are part of the execution's commits, so that each superstep is durable before the next begins and the attempt after a
+ * crash or a failure goes on there. Over with the visit.
  */
-export interface Journal {
-  read(): Promise<Json[]>;
-  /** Resolves when the note is durable, with all events of the step so far. */
-  append(entry: Json): Promise<void>;
+export interface StepThread {
+  /** For `compile({ checkpointer })`. */
+  checkpointer: BaseCheckpointSaver;
+  /** A value as the graph's state should hold it; what is large is written with the next superstep, once. */
+  keep(value: Json): Kept;
+  read(kept: readonly Kept[]): Promise<Json[]>;
 }
 
 /** All a step can do. Capabilities are given, never imported, so that a step's test is a literal object. */
@@ -172,7 +179,7 @@ export interface StepContext<C = unknown> {
     /** Stores the record in a commit of its own before it takes effect. */
     record(decision: Decision): Promise<void>;
   };
-  journal: Journal;
+  thread: StepThread;
   /** Adds an event to the history with the step's next commit. */
   event(draft: Pick<EventDraft, "type" | "summary" | "data">): void;
   log(message: string, fields?: Record<string, unknown>): void;

@@ -29,7 +29,7 @@ describe("an OpenAI-protocol endpoint", () => {
       offline: false,
       finishReason: "stop",
       refusal: null,
-      toolCalls: [],
+      calls: [],
     });
     expect(reply).toMatchObject({ tokensIn: 11, tokensOut: 7 });
     expect(reply.costUsd).toBeCloseTo((11 * 0.15 + 7 * 0.6) / 1e6, 12);
@@ -122,7 +122,12 @@ describe("an OpenAI-protocol endpoint", () => {
             { name: "other", arguments: "{broken" },
           ],
         },
-        { toolCalls: ["delete_all", "other"] },
+        {
+          calls: [
+            { name: "delete_all", args: {} },
+            { name: "other", args: null },
+          ],
+        },
       ],
     ];
     for (const [reply, expected] of replies) {

@@ -267,7 +267,7 @@ describe("the scripted model as a LangChain chat model", () => {
           { onPiece: () => undefined },
         );
       expect(await ask("refuses")).toMatchObject({ refusal: "No." });
-      expect(await ask("calls")).toMatchObject({ toolCalls: ["drop_tables"], finishReason: "tool_calls" });
+      expect(await ask("calls")).toMatchObject({ calls: [{ name: "drop_tables" }], finishReason: "tool_calls" });
       await expect(ask("busy")).rejects.toMatchObject({ code: "MODEL_FAILED", details: { kind: "rate_limited", retryAfterMs: 7_000 } });
       await expect(ask("hangs")).rejects.toMatchObject({ code: "STEP_TIMEOUT" });
       await expect(ask("huge")).rejects.toMatchObject({ code: "MODEL_FAILED", details: { kind: "too_large" } });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { defineAction, type Action, type ActionContext } from "../../src/actions/action.ts";
 import type { Script, ScriptRequest } from "../../src/ai/scripted.ts";
 import { LOCAL_PRINCIPAL } from "../../src/definition/access.ts";
+import type { ModelToken } from "../../src/definition/event.ts";
 import type { JsonObject } from "../../src/definition/json.ts";
 import type { StepInput } from "../../src/definition/step.ts";
 import { createTools } from "../../src/tools/tools.ts";
@@ -109,7 +110,7 @@ describe("an agent", () => {
       ["tool.called", "pay", { amount: 3 }],
       ["model.usage", null, null],
     ]);
-    expect((await engine.executor.get("default", id)).journals).toBeUndefined();
+    expect(Object.keys((await engine.executor.get("default", id)).checkpoints)).toEqual([""]);
   });
 
   test("is told what went wrong with a call, and may do better", async () => {
@@ -189,6 +190,50 @@ describe("an agent", () => {
     ]);
   });
 
+  test("makes the calls of one answer side by side", async () => {
+    let under = 0;
+    let most = 0;
+    const both = Promise.withResolvers<void>();
+    const pays = { toolCalls: [1, 2].map((amount) => ({ name: "pay", args: { amount } })) };
+    const { options, requests } = agentOf([pays, "Done."], {
+      async pay({ input }) {
+        most = Math.max(most, ++under);
+        if (under === 2) both.resolve();
+        await both.promise;
+        // The first ends last.
+        if (input.amount === 1) await new Promise((resolve) => setImmediate(resolve));
+        under -= 1;
+        return `paid ${input.amount}`;
+      },
+    });
+    await using engine = await createEngine(options);
+    await engine.define(asking());
+    expect((await engine.run("ask", { task: "x" })).status).toBe("COMPLETED");
+    expect(most).toBe(2);
+    expect(requests[1]?.messages.slice(-2).map(({ text }) => text)).toEqual(["paid 1", "paid 2"]);
+  });
+
+  test("streams what it says, calls of tools or not", async () => {
+    await using server = await startOpenAIServer(
+      { content: "Let me add these. ", toolCalls: [{ name: "add", arguments: '{"a":1,"b":2}' }] },
+      "The sum is three.",
+    );
+    const { options } = agentOf([]);
+    await using engine = await createEngine({ ...options, models: { openai: { baseUrl: server.baseUrl } } });
+    await engine.define(asking({ model: "openai:gpt-4o" }));
+    const stop = new AbortController();
+    const { id } = await engine.start("ask", { task: "1 + 2?" });
+    const tokens: ModelToken[] = [];
+    for await (const token of engine.executor.tokens("default", id, { signal: stop.signal })) {
+      tokens.push(token);
+      if (tokens.filter(({ done }) => done).length === 2) stop.abort();
+    }
+    expect(tokens.map(({ text, done }) => (done ? "|" : text)).join("")).toBe("Let me add these. |The sum is three.|");
+    expect(tokens[0]).toMatchObject({ stepId: "agent", visit: 1, index: 0 });
+    expect(tokens.length).toBeGreaterThan(4);
+    expect(server.requests[0]?.body.stream).toBe(true);
+  });
+
   test("speaks OpenAI's protocol: tools out, calls in, results out", async () => {
     await using server = await startOpenAIServer(
       { toolCalls: [{ name: "add", arguments: '{"a":1,"b":2}' }] },
@@ -217,7 +262,99 @@ describe("an agent", () => {
   });
 });
 
-describe("an agent goes on where its notes end", () => {
+describe("calls that a person must allow", () => {
+  const pay = call("pay", { amount: 5 });
+  const approve = { tools: ["pay"], assignees: ["ann"] };
+  const lastOf = (requests: ScriptRequest[]) => requests.at(-1)?.messages.at(-1)?.text;
+  const ann = { ...LOCAL_PRINCIPAL, id: "ann" };
+
+  async function asked(script: Script, config: JsonObject = { approve }, options: EngineOptions = {}) {
+    const amounts: number[] = [];
+    const agent = agentOf(script, { pay: ({ input }) => (amounts.push(input.amount), "paid") });
+    const engine = await createEngine({ ...agent.options, ...options });
+    await engine.define(asking(config));
+    const { id } = await engine.run("ask", { task: "x" });
+    const open = async () => (await engine.executor.waits("default", { executionId: id, status: "open", pageSize: 5 })).items;
+    const answer = async (data: JsonObject) => {
+      const [wait] = await open();
+      await engine.executor.answer(ann, wait?.id ?? "", data);
+      return await engine.settled(id);
+    };
+    return { ...agent, engine, id, open, answer, amounts };
+  }
+
+  test("the call is asked for with its arguments, and made with its key once it is allowed", async () => {
+    const { engine, id, open, answer, calls, requests } = await asked([pay, "Paid."]);
+    await using _ = engine;
+    expect(calls).toEqual([]);
+    expect(await open()).toMatchObject([
+      {
+        kind: "approval",
+        title: "Call pay?",
+        request: { assignees: ["ann"], choices: ["approve", "edit", "reject"], evidence: { tool: "pay", args: { amount: 5 } } },
+      },
+    ]);
+    expect(await answer({ decision: "approve" })).toMatchObject({ status: "COMPLETED", output: { agent: { text: "Paid." } } });
+    expect(calls).toEqual([{ tool: "pay", key: `${id}/agent/1/1` }]);
+    expect(requests).toHaveLength(2);
+  });
+
+  test("a person may change the arguments, or refuse with a reason; the model is told", async () => {
+    const edited = await asked([pay, "Paid."]);
+    await using _ = edited.engine;
+    await edited.answer({ decision: "edit", values: { amount: 3 } });
+    expect(edited.amounts).toEqual([3]);
+    expect(lastOf(edited.requests)).toBe('paid\n(A person changed the arguments to {"amount":3}.)');
+    const refused = await asked([pay, "Then not."]);
+    await using __ = refused.engine;
+    const { output } = await refused.answer({ decision: "reject", reason: "too much" });
+    expect(output).toMatchObject({ agent: { text: "Then not.", calls: [{ tool: "pay", ok: false }] } });
+    expect(refused.amounts).toEqual([]);
+    expect(lastOf(refused.requests)).toBe("Not called: a person refused it: too much");
+  });
+
+  test("of several calls at once the free ones are made at once, and the others are asked for one after the other", async () => {
+    const three = {
+      toolCalls: [
+        { name: "pay", args: { amount: 1 } },
+        { name: "add", args: { a: 1, b: 1 } },
+        { name: "pay", args: { amount: 2 } },
+      ],
+    };
+    const { engine, answer, open, calls, requests } = await asked([three, "Done."]);
+    await using _ = engine;
+    expect(calls.map(({ tool }) => tool)).toEqual(["add"]);
+    expect((await answer({ decision: "approve" })).status).toBe("RUNNING");
+    expect(await open()).toMatchObject([{ request: { evidence: { args: { amount: 2 } } } }]);
+    expect((await answer({ decision: "reject" })).output).toMatchObject({ agent: { calls: [{ ok: true }, { ok: true }, { ok: false }] } });
+    expect(calls.map(({ tool }) => tool)).toEqual(["add", "pay"]);
+    expect(requests).toHaveLength(2);
+    expect(requests[1]?.messages.slice(-3).map(({ text }) => text)).toEqual(["paid", '{"sum":2}', "Not called: a person refused it."]);
+  });
+
+  testInMemory("where nobody answers in time the model is told, or the step leaves by timeout", async () => {
+    for (const [onTimeout, expected] of [
+      ["reject", { status: "COMPLETED", output: { agent: { text: "Then not." } } }],
+      ["route", { status: "FAILED", error: { code: "WAIT_EXPIRED" } }],
+    ] as const) {
+      const clock = manualClock();
+      const { engine, id, calls } = await asked([pay, "Then not."], { approve: { ...approve, timeout: "1h", onTimeout } }, { clock });
+      await using _ = engine;
+      clock.advance(3_600_000);
+      await engine.worker.idle();
+      expect(await engine.executor.get("default", id)).toMatchObject(expected);
+      expect(calls).toEqual([]);
+    }
+  });
+
+  test("a call that would not be made anyway is not asked for", async () => {
+    const { engine, id } = await asked([call("none"), "Done."], { approve: { tools: ["*"] } });
+    await using _ = engine;
+    expect((await engine.executor.get("default", id)).status).toBe("COMPLETED");
+  });
+});
+
+describe("an agent goes on where it was", () => {
   test("after a model call that failed: no tool is called again", async () => {
     let failures = 2;
     const script: Script = ({ messages }) => {

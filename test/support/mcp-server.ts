@@ -19,6 +19,8 @@ export interface TestMcpServer extends AsyncDisposable {
   entry: string;
   calls: SeenCall[];
   readonly connections: number;
+  /** Refunds are answered when this resolves. */
+  hold: Promise<unknown> | undefined;
   /** Forgets every session, as a restart does. */
   forget(): void;
 }
@@ -28,6 +30,7 @@ export async function startMcpServer(): Promise<TestMcpServer> {
   const sessions = new Map<string, StreamableHTTPServerTransport>();
   const calls: SeenCall[] = [];
   let connections = 0;
+  let hold: Promise<unknown> | undefined;
 
   function newServer(): McpServer {
     const server = new McpServer({ name: "orders", version: "1" });
@@ -44,8 +47,9 @@ export async function startMcpServer(): Promise<TestMcpServer> {
         return { content: [{ type: "text", text: JSON.stringify(order) }], structuredContent: order };
       },
     );
-    server.registerTool("refund", { description: "Refunds an order.", inputSchema: { id: z.string() } }, (args, extra) => {
+    server.registerTool("refund", { description: "Refunds an order.", inputSchema: { id: z.string() } }, async (args, extra) => {
       seen("refund", args, extra);
+      await hold;
       return { content: [{ type: "text", text: `Refunded ${args.id}.` }] };
     });
     server.registerTool("fail", { description: "Fails.", inputSchema: {} }, (args, extra) => {
@@ -88,6 +92,12 @@ export async function startMcpServer(): Promise<TestMcpServer> {
     calls,
     get connections() {
       return connections;
+    },
+    get hold() {
+      return hold;
+    },
+    set hold(until) {
+      hold = until;
     },
     forget: () => sessions.clear(),
     async [Symbol.asyncDispose]() {

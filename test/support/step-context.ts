@@ -1,3 +1,4 @@
+import { MemorySaver } from "@langchain/langgraph";
 import { parseExpression } from "../../src/definition/expression.ts";
 import type { Decision } from "../../src/definition/decision.ts";
 import type { Json, JsonObject } from "../../src/definition/json.ts";
@@ -61,7 +62,11 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
     state: () => ({ input: scope["input"] ?? {}, vars: scope["vars"] ?? {}, steps: scope["steps"] ?? {} }),
     policy: undefined,
     models: { complete: (request) => models.complete(request) },
-    journal: { read: () => Promise.resolve([]), append: () => Promise.resolve() },
+    thread: {
+      checkpointer: new MemorySaver(),
+      keep: (value) => ({ v: value }),
+      read: (kept) => Promise.resolve(kept.map((slot) => ("v" in slot ? slot.v : null))),
+    },
     fetch: () => Promise.reject(new Error("this test gave no fetch")),
     decisions: {
       recorded: () => Promise.resolve(recorded),
