@@ -55,7 +55,7 @@ test.each(pages)("%s names every field of the config, and none that is not there
   expect(named.toSorted()).toEqual(fields.toSorted());
 });
 
-test.each(pages)("the example of %s passes the checker and does what the page says", async (page) => {
+test.each(pages)("the example of %s passes the checker and does what the page says", { timeout: 30_000 }, async (page) => {
   const { run, workflow, firstStepId } = exampleOf(page);
   const clock = manualClock();
   await using server = await startHttpServer((_request, response) => {
@@ -74,7 +74,8 @@ test.each(pages)("the example of %s passes the checker and does what the page sa
   const id = await engine.define(reachable);
   const started = await engine.start(id, run.input);
   for (const answer of run.answers) await give(engine, clock, started.id, answer);
-  await expect.poll(async () => (await engine.executor.get("default", started.id)).endedAt).not.toBeNull();
+  // The first page that needs a tool server loads its client, which is slow on a busy machine.
+  await expect.poll(async () => (await engine.executor.get("default", started.id)).endedAt, { timeout: 20_000 }).not.toBeNull();
   const { status, error } = await engine.executor.get("default", started.id);
   expect({ status, ...(run.error ? { error } : {}) }).toMatchObject({ status: run.status, ...(run.error ? { error: run.error } : {}) });
   const first = (await engine.executor.steps("default", started.id)).find(({ stepId }) => stepId === firstStepId);
