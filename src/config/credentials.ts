@@ -11,6 +11,7 @@ export const ApiKeys = z
       sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"),
       tenant: TenantId,
       scopes: z.union([z.literal("all"), z.array(z.string()).min(1)]),
+      groups: z.array(z.string().min(1)).optional().describe("Groups it belongs to, as approvals name them without `group:`"),
       expiresAt: z.iso.datetime({ offset: true }).optional(),
     }),
   )
@@ -26,6 +27,8 @@ export const JwtIssuers = z
       jwksUri: z.url().refine(isTrustworthy, "must be https, or http on loopback"),
       tenantClaim: z.string().min(1).default("tenant"),
       scopesClaim: z.string().min(1).default("scope"),
+      groupsClaim: z.string().min(1).default("groups"),
+      rolesClaim: z.string().min(1).default("roles"),
       /** For an issuer of one tenant alone: its tokens need no claim. */
       tenant: TenantId.optional(),
     }),

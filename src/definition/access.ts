@@ -3,6 +3,8 @@ export interface Principal {
   id: string;
   tenant: string;
   scopes: ReadonlySet<Scope> | "all";
+  /** What it belongs to, as `group:<name>` and `role:<name>`: who is asked for an approval may be named by it. */
+  groups?: ReadonlySet<string> | "all" | undefined;
 }
 
 export const SCOPES = [
@@ -17,7 +19,7 @@ export const SCOPES = [
 export type Scope = (typeof SCOPES)[number];
 
 /** The principal of `SIGNALBOX_AUTH=none`: everything, in the tenant "default". */
-export const LOCAL_PRINCIPAL: Principal = { id: "local", tenant: "default", scopes: "all" };
+export const LOCAL_PRINCIPAL: Principal = { id: "local", tenant: "default", scopes: "all", groups: "all" };
 
 export function mayDo(principal: Principal, scope: Scope): boolean {
   return principal.scopes === "all" || principal.scopes.has(scope);

@@ -19,6 +19,7 @@ export const EXECUTION_EVENT_TYPES = [
   "step.skipped",
   "step.failed",
   "wait.resolved",
+  "wait.reminded",
   "decision.guarded",
   "decision.recorded",
   "model.usage",

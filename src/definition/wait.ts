@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { JsonRecord, JsonValue, type Json, type JsonObject } from "./json.ts";
+import { Vote } from "./voting.ts";
 
 export const WaitKind = z.enum(["timer", "approval", "event", "child", "task", "effect", "failure"]).meta({ id: "WaitKind" });
 export type WaitKind = z.infer<typeof WaitKind>;
@@ -25,6 +26,8 @@ export interface Wait {
   state: Json;
   /** True when somebody outside may answer it: there is an `OpenWait` with its id. */
   isListed: boolean;
+  /** When people are reminded of it, epoch milliseconds; `at` is null once that is over. Absent where nobody asked for it. */
+  remind?: { at: number | null; everyMs: number | null; count: number } | undefined;
   /** Set once somebody or the clock answered; the next invocation hands it to the step. */
   answer: WaitAnswer | null;
 }
@@ -54,9 +57,20 @@ export interface OpenWait {
   createdAt: string;
   expiresAt: string | null;
   answer: WaitAnswer | null;
+  /** What people said so far; the vote that decides is the answer as well. */
+  votes?: Vote[] | undefined;
+  /** How often people were reminded, and when they were last. */
+  reminders?: Reminders | undefined;
+}
+
+export interface Reminders {
+  count: number;
+  at: string;
 }
 
 export const ApprovalStatus = z.enum(["PENDING", "APPROVED", "REJECTED", "EXPIRED", "CANCELLED"]).meta({ id: "ApprovalStatus" });
+
+export const ApprovalKind = z.enum(["approval", "decision", "effect"]).meta({ id: "ApprovalKind" });
 
 /** An approval as clients see it. */
 export const Approval = z
@@ -66,10 +80,27 @@ export const Approval = z
     workflowId: z.string(),
     stepId: z.string(),
     visit: z.number().int(),
+    kind: ApprovalKind.describe(
+      "What is asked: a plain approval, a choice a decision step left to a person, or whether an effect happened",
+    ),
     status: ApprovalStatus,
     title: z.string(),
     description: z.string().nullable(),
-    assignees: z.array(z.string()),
+    assignees: z.array(z.string()).describe("Who may decide: principals, group:<name>, role:<name>; everybody with the scope when empty"),
+    excluded: z.array(z.string()).describe("Who may not, although assigned"),
+    quorum: z.number().int().describe("Approvals it takes"),
+    rejectAt: z.number().int().describe("Rejections that reject it"),
+    votes: z.array(Vote).describe("Who said what and when, oldest first"),
+    approvals: z.number().int().describe("Votes for what is proposed now"),
+    rejections: z.number().int(),
+    proposal: z.number().int().describe("Number of what is proposed: 0 as asked, n after the n-th edit"),
+    proposed: JsonValue.describe("The value as it was proposed first"),
+    value: JsonValue.describe("The value as it is proposed now, edits included"),
+    editable: JsonRecord.nullable().describe("JSON Schema of an edited value; null where it cannot be edited"),
+    level: z.number().int().describe("1, and one more with every escalation"),
+    levels: z.number().int(),
+    reminders: z.number().int().describe("How often people were reminded"),
+    remindedAt: z.string().nullable(),
     form: JsonRecord.nullable().describe("JSON Schema of the values a decision may carry"),
     evidence: JsonValue.describe("What the decision is about, as the step's `show` says"),
     choices: z.array(z.string()).describe("Words `decision` accepts"),

@@ -5,6 +5,8 @@ import type { Json, JsonObject } from "../definition/json.ts";
 import type { WaitAnswer } from "../definition/wait.ts";
 import type { ExecutionCommit } from "../ports/store.ts";
 import { takesEvent } from "./event-wait.ts";
+import { isDue, type ExpiredWaits } from "./expire.ts";
+import { remind } from "./remind.ts";
 
 const MAX_SEEN_SIGNALS = 200;
 
@@ -20,13 +22,16 @@ export interface Absorbed {
   answered: boolean;
   /** Listed waits that an event or the clock ended: nobody can answer them any more. */
   closed: ExecutionCommit["closeWaits"];
+  /** Waits that people are reminded of now. */
+  reminded: ExecutionCommit["remindedWaits"];
 }
 
 /**
  * Takes messages and due timers into the record: answers waits, fills the mailbox, turns the status. Changes `draft` and nothing
- * else, so that everything happens in one commit or not at all.
+ * else, so that everything happens in one commit or not at all. Of the waits that others may answer the clock ends only those in
+ * `expired`: there it was quicker than everybody else.
  */
-export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: number): Absorbed {
+export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: number, expired: ExpiredWaits): Absorbed {
   const result = nothing();
   const at = new Date(now).toISOString();
   let wish: Wish | undefined;
@@ -40,17 +45,17 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
   if (draft.deadlineAt !== null && draft.deadlineAt <= now) return { ...result, action: "expire" };
   deliverMailbox(draft, result);
   for (const wait of draft.waits) {
-    if (wait.answer === null && wait.dueAt !== null && wait.dueAt <= now) {
-      answerWait(draft, result, wait.id, { by: "due", principal: null, at, data: {} });
-      if (wait.isListed) result.closed.push({ id: wait.id, status: "expired" });
+    if (isDue(wait, now) && (!wait.isListed || expired.has(wait.id))) {
+      answerWait(draft, result, wait.id, { by: "due", principal: null, at, data: expired.get(wait.id) ?? {} });
     }
   }
+  for (const wait of draft.waits) remind(wait, result, now);
   const isRunnable = !draft.isParked || draft.waits.some(({ answer }) => answer !== null);
   return isRunnable ? { ...result, action: "run" } : result;
 }
 
 function nothing(): Absorbed {
-  return { action: "rest", reason: null, events: [], consumed: [], answered: false, closed: [] };
+  return { action: "rest", reason: null, events: [], consumed: [], answered: false, closed: [], reminded: [] };
 }
 
 /** What somebody wants of the execution as a whole; a cancel stands, a pause can be taken back. */
@@ -87,7 +92,9 @@ function isOver({ status }: Execution): boolean {
 /** Epoch milliseconds at which a resting execution has something to do by itself. */
 export function nextWakeAt(draft: Execution): number | null {
   if (draft.status === "PAUSED" || TERMINAL_STATUSES.has(draft.status)) return null;
-  const due = draft.waits.flatMap(({ dueAt, answer }) => (answer === null && dueAt !== null ? [dueAt] : []));
+  const due = draft.waits.flatMap(({ dueAt, remind: reminder, answer }) =>
+    answer === null ? [dueAt, reminder?.at ?? null].filter((time) => time !== null) : [],
+  );
   if (draft.deadlineAt !== null) due.push(draft.deadlineAt);
   return due.length > 0 ? Math.min(...due) : null;
 }

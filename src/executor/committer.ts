@@ -15,6 +15,7 @@ export interface Changes {
   decisions: Decision[];
   openWaits: OpenWait[];
   closeWaits: ExecutionCommit["closeWaits"];
+  remindedWaits: ExecutionCommit["remindedWaits"];
   consumed: string[];
   values: ExecutionCommit["values"];
   sends: InboxMessage[];
@@ -155,7 +156,18 @@ function number(drafts: TimedDraft[], lastSeq: number): ExecutionEvent[] {
 }
 
 function emptyChanges(): Changes {
-  return { drafts: [], checkpoints: [], writes: [], decisions: [], openWaits: [], closeWaits: [], consumed: [], values: [], sends: [] };
+  return {
+    drafts: [],
+    checkpoints: [],
+    writes: [],
+    decisions: [],
+    openWaits: [],
+    closeWaits: [],
+    remindedWaits: [],
+    consumed: [],
+    values: [],
+    sends: [],
+  };
 }
 
 function isEmpty(changes: Changes): boolean {

@@ -1,3 +1,4 @@
+import type { Principal } from "../definition/access.ts";
 import type { ExecutionEvent, ModelToken } from "../definition/event.ts";
 import type { CheckpointView, Execution, ExecutionInput, StepRecord, TriggerInfo } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
@@ -9,6 +10,8 @@ import type { ExecutionQuery, WaitQuery } from "../ports/store.ts";
 export interface Actor {
   id: string;
   tenant: string;
+  /** What it belongs to, where it matters: who is asked for an approval. */
+  groups?: Principal["groups"];
 }
 
 /** The one executor behind REST, GraphQL, WebSocket and triggers. Everything it accepts is durable when its promise resolves. */
@@ -37,7 +40,10 @@ export interface Executor {
 
   waits(tenant: string, query: WaitQuery): Promise<Page<OpenWait>>;
   wait(tenant: string, id: string): Promise<OpenWait>;
-  /** Answers an open wait, first come first served: ALREADY_DECIDED for everybody else. */
+  /**
+   * Votes on an open question; the vote that decides answers it. FORBIDDEN for who is not asked, ALREADY_VOTED for a second vote,
+   * ALREADY_DECIDED once it is over.
+   */
   answer(actor: Actor, waitId: string, data: JsonObject): Promise<OpenWait>;
 
   events(tenant: string, id: string, page: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<ExecutionEvent[]>;

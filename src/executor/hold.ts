@@ -43,6 +43,8 @@ const WATCHED_AFTER_MS = 250;
 /** LangGraph's own bound on supersteps is per invocation; ours are `limits.maxSteps` and `maxVisits`. */
 const NO_RECURSION_LIMIT = 1_000_000;
 
+const NONE_EXPIRED: ReadonlyMap<string, never> = new Map<string, never>();
+
 export function holdExecution({ session, workflow: { plan, graph }, saver, store, isPoison }: HoldOptions): Holding {
   const { draft, clock } = session;
   let control = new RunControl();
@@ -54,8 +56,9 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   const taken = new Set<string>();
   let looking: Promise<void> = Promise.resolve();
 
-  function take({ action, reason, events, consumed, answered, closed }: Absorbed): void {
+  function take({ action, reason, events, consumed, answered, closed, reminded }: Absorbed): void {
     session.committer.pending.drafts.push(...events);
+    session.committer.pending.remindedWaits.push(...reminded);
     closeListed(session, closed);
     consume(consumed);
     if (action === "cancel") {
@@ -80,7 +83,8 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
       return;
     }
     const fresh = inbox.filter(({ id }) => !taken.has(id));
-    if (fresh.length > 0) take(absorb(draft, fresh, clock.now()));
+    // What the clock ends is taken in when the execution is taken up again: here nobody would notice who was first.
+    if (fresh.length > 0) take(absorb(draft, fresh, clock.now(), NONE_EXPIRED));
   }
 
   async function run(absorbed: Absorbed): Promise<ExecutionHandle> {
@@ -89,6 +93,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     try {
       if (absorbed.action === "run") announce(session);
       session.committer.pending.drafts.push(...absorbed.events);
+      session.committer.pending.remindedWaits.push(...absorbed.reminded);
       closeListed(session, absorbed.closed);
       consume(absorbed.consumed);
       if (isPoison)

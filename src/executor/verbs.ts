@@ -1,14 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { TERMINAL_STATUSES, type Execution, type InboxMessage } from "../definition/execution.ts";
-import { compileInputSchema } from "../definition/input-schema.ts";
-import type { JsonObject } from "../definition/json.ts";
-import type { OpenWait } from "../definition/wait.ts";
 import { notFound, SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
 import { takesEvent } from "./event-wait.ts";
 import type { Actor, Executor } from "./executor.ts";
+import { castVote } from "./vote.ts";
 import { watchUntil } from "./watch-until.ts";
 
 /** How long a verb waits for its effect before it answers with what is, milliseconds. */
@@ -86,39 +84,12 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
       return await send(actor, execution, { type: "signal", event, data, eventId: eventId ?? null }, hasEffect);
     },
     async answer(actor, waitId, data) {
-      const wait = await store.waits.get(actor.tenant, waitId);
-      if (!wait) throw notFound("approval", waitId);
-      checkAnswer(wait, data);
-      const at = isoTime(clock);
-      const answer = { by: "given" as const, principal: actor.id, at, data };
-      const body: Body = { type: "answer", waitId, answer: "given", data };
-      const message = { id: `${waitId}-answer`, tenant: actor.tenant, executionId: wait.executionId, at, principal: actor.id, body };
-      const result = await store.waits.answer(actor.tenant, waitId, "answered", answer, message);
-      if (!result) throw notFound("approval", waitId);
-      if (!result.accepted) {
-        throw new SignalboxError("ALREADY_DECIDED", `It is ${result.wait.status} already.`, { details: { status: result.wait.status } });
-      }
+      const { wait, isDecided } = await castVote({ store, clock }, actor, waitId, data);
+      if (!isDecided) return wait;
       await queue.enqueue({ tenant: actor.tenant, executionId: wait.executionId });
       const isTaken = ({ waits }: Execution) => !waits.some(({ id, answer: given }) => id === waitId && given === null);
       await watchUntil({ store, clock }, actor.tenant, wait.executionId, { timeoutMs: EFFECT_MS, until: isTaken });
-      return result.wait;
+      return wait;
     },
   };
-}
-
-/** The request says which words are choices and what form the values have. */
-function checkAnswer({ request }: OpenWait, data: JsonObject): void {
-  const { choices, form } = request;
-  if (Array.isArray(choices) && !choices.includes(data["decision"] ?? null)) {
-    const issue = { code: "INVALID_INPUT", pointer: "/decision", message: `must be one of ${JSON.stringify(choices)}` };
-    throw new SignalboxError("INVALID_INPUT", issue.message, { issues: [issue] });
-  }
-  if (form !== null && typeof form === "object" && !Array.isArray(form)) {
-    const values = data["values"] ?? {};
-    const issues = compileInputSchema(form)(values as JsonObject).map((issue) => ({
-      ...issue,
-      pointer: issue.pointer.replace(/^\/input/, "/values"),
-    }));
-    if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
-  }
 }

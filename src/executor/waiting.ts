@@ -17,6 +17,7 @@ export function newWait(place: StepPlace, { waitId, wait }: Parking, interruptId
     dueAt: wait.dueAt,
     state: wait.state,
     isListed: wait.open !== undefined,
+    ...(wait.remind && { remind: { at: Date.parse(since) + wait.remind.afterMs, everyMs: wait.remind.everyMs, count: 0 } }),
     answer: null,
   };
 }
@@ -40,11 +41,14 @@ export function openWaitOf(execution: Execution, wait: Wait, { wait: request }: 
     createdAt: wait.since,
     expiresAt: dueTime(wait),
     answer: null,
+    ...(request.open.votes && { votes: request.open.votes }),
   };
 }
 
 export function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Parking): TimedDraft {
   const expiresAt = dueTime(wait);
+  const { assignees, level } = request.open?.request ?? {};
+  const people = { ...(assignees !== undefined && { assignees }), ...(level !== undefined && { level }) };
   return {
     at: wait.since,
     type: "step.waiting",
@@ -53,7 +57,7 @@ export function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Pa
     branch: place.branch,
     attempt: place.attempt,
     summary: `${place.stepId} waits for ${WORDS[wait.kind]}${expiresAt === null ? "" : ` until ${expiresAt}`}.`,
-    data: { waitId: wait.id, kind: wait.kind, expiresAt, ...(request.open ? { title: request.open.title } : {}) },
+    data: { waitId: wait.id, kind: wait.kind, expiresAt, ...(request.open ? { title: request.open.title, ...people } : {}) },
   };
 }
 

@@ -130,16 +130,13 @@ export function createWorker(options: WorkerOptions): Worker {
     const handle = hint.handle ?? (await store.executions.get(hint.tenant, hint.executionId));
     if (!handle || handle.execution.schema !== 1 || isLeased(handle.execution)) return;
     const isNew = handle.execution.epoch === 0 && hint.handle !== undefined;
-    let inbox = isNew ? [] : await store.inbox.list(hint.tenant, hint.executionId);
-    if (TERMINAL_STATUSES.has(handle.execution.status) && inbox.length === 0) return;
     const now = clock.now();
-    let draft = upcast(handle.execution);
-    let absorbed = absorb(draft, inbox, now);
-    if (!(await expireListedWaits(store, draft, now))) {
-      inbox = await store.inbox.list(hint.tenant, hint.executionId);
-      draft = upcast(handle.execution);
-      absorbed = absorb(draft, inbox, now);
-    }
+    const draft = upcast(handle.execution);
+    // Before the mail is read: who answers in time is in it.
+    const expired = await expireListedWaits(store, draft, now);
+    const inbox = isNew ? [] : await store.inbox.list(hint.tenant, hint.executionId);
+    if (TERMINAL_STATUSES.has(handle.execution.status) && inbox.length === 0) return;
+    const absorbed = absorb(draft, inbox, now, expired);
     const isNothing = absorbed.action === "rest" && absorbed.consumed.length === 0;
     if (isNothing && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
     Object.assign(draft, { epoch: draft.epoch + 1, owner: id, leaseUntil: now + leaseMs, idleClaims: draft.idleClaims + 1 });

@@ -4,7 +4,8 @@ import type { ExecutionEvent } from "../definition/event.ts";
 import type { Execution, ExecutionStatus, InboxMessage } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
 import type { Page } from "../definition/page.ts";
-import type { OpenWait, WaitAnswer, WaitKind } from "../definition/wait.ts";
+import type { Vote } from "../definition/voting.ts";
+import type { OpenWait, Reminders, WaitAnswer, WaitKind } from "../definition/wait.ts";
 import type { ExecutionStats, Workflow, WorkflowDefinition, WorkflowStatus } from "../definition/workflow.ts";
 
 /**
@@ -107,6 +108,8 @@ export interface ExecutionCommit {
   openWaits: OpenWait[];
   /** Waits that ended without `waits.answer`: those still open get `status`. */
   closeWaits: { id: string; status: "answered" | "expired" | "cancelled" }[];
+  /** Waits people were reminded of. */
+  remindedWaits: { id: string; reminders: Reminders }[];
   /** Inbox messages this commit acts on: deleted. */
   consumed: string[];
   /** Outputs too large to travel in every checkpoint, stored once under their digest. */
@@ -183,6 +186,17 @@ export interface WaitStore {
     status: "answered" | "expired",
     answer: WaitAnswer,
     message: InboxMessage | null,
+  ): Promise<{ wait: OpenWait; accepted: boolean } | undefined>;
+  /**
+   * Adds a vote to an open wait that has exactly `after` votes. With `decision` it is the one that decides: the wait is answered and
+   * the message sent in the same commit. Not accepted: the wait has ended, or somebody voted meanwhile; look at it and judge again.
+   */
+  vote(
+    tenant: string,
+    id: string,
+    vote: Vote,
+    after: number,
+    decision: { answer: WaitAnswer; message: InboxMessage } | null,
   ): Promise<{ wait: OpenWait; accepted: boolean } | undefined>;
 }
 

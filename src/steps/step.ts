@@ -7,6 +7,7 @@ import type { EventDraft } from "../definition/event.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { NextStep, Outcome, Step } from "../definition/step.ts";
 import type { WaitAnswer, WaitKind } from "../definition/wait.ts";
+import type { Vote } from "../definition/voting.ts";
 import type { Policy } from "../definition/workflow.ts";
 import type { Issue } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
@@ -124,7 +125,9 @@ export interface WaitRequest {
   /** Handed back to `resume`; evaluated once, here. */
   state: Json;
   /** Given when somebody outside may answer: listed as an open wait. */
-  open?: { title: string; request: JsonObject } | undefined;
+  open?: { title: string; request: JsonObject; votes?: Vote[] | undefined } | undefined;
+  /** When people are reminded of it: first after `afterMs`, then every `everyMs`. */
+  remind?: { afterMs: number; everyMs: number | null } | undefined;
 }
 
 /** A value in a graph's state: itself, or a reference to one that is stored once because it is large. */

@@ -66,6 +66,7 @@ describe("the writer", () => {
           decisions: [],
           openWaits: [],
           closeWaits: [],
+          remindedWaits: [],
           consumed: [],
           sends: [],
           values: [],
@@ -92,6 +93,7 @@ describe("the writer", () => {
       decisions: [],
       openWaits: [],
       closeWaits: [],
+      remindedWaits: [],
       consumed: [],
       sends: [],
     };

@@ -8,15 +8,14 @@ testInMemory("a person who answers at the moment the time is up, and is told so,
   const clock = manualClock();
   const real = await openStore("sqlite::memory:", { ownerId: "worker-1", clock });
   let answer: (() => Promise<unknown>) | undefined;
-  // Between the worker's look at its mail and its look at the clock, somebody answers.
-  const list: Store["inbox"]["list"] = async (tenant, id) => {
-    const mail = await real.inbox.list(tenant, id);
+  // The worker has seen that the time is up; before it has said so, somebody answers.
+  const expire: Store["waits"]["answer"] = async (...given) => {
     const once = answer;
     answer = undefined;
     await once?.();
-    return mail;
+    return await real.waits.answer(...given);
   };
-  const store: Store = { ...real, inbox: { ...real.inbox, list } };
+  const store: Store = { ...real, waits: { ...real.waits, answer: expire } };
   await using engine = await createEngine({ clock, store, consume: false });
   await engine.define({
     id: "ask",

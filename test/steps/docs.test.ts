@@ -30,7 +30,7 @@ const Run = z.strictObject({
     .array(
       z.union([
         z.strictObject({ advance: z.string() }),
-        z.strictObject({ answer: z.record(z.string(), z.json()) }),
+        z.strictObject({ answer: z.record(z.string(), z.json()), by: z.string().default("ann"), groups: z.array(z.string()).default([]) }),
         z.strictObject({ event: z.string(), data: z.json() }),
       ]),
     )
@@ -89,14 +89,17 @@ type Answer = z.infer<typeof Run>["answers"][number];
 async function give(engine: Engine, clock: ManualClock, id: string, answer: Answer): Promise<void> {
   await expect.poll(async () => isWaiting(await engine.executor.get("default", id))).toBe(true);
   if ("advance" in answer) {
+    const { lastSeq } = await engine.executor.get("default", id);
     clock.advance(durationMs(answer.advance) ?? 0);
     // Waits longer than a day are left to the sweeper, which would look now.
     engine.worker.take({ tenant: "default", executionId: id });
+    await expect.poll(async () => (await engine.executor.get("default", id)).lastSeq).toBeGreaterThan(lastSeq);
   }
   if ("event" in answer) await engine.executor.signal(ann, id, answer);
   if ("answer" in answer) {
     const [wait] = (await engine.executor.waits("default", { executionId: id, status: "open", pageSize: 1 })).items;
-    await engine.executor.answer(ann, wait?.id ?? "", answer.answer);
+    const actor = { id: answer.by, tenant: "default", groups: new Set(answer.groups) };
+    await engine.executor.answer(actor, wait?.id ?? "", answer.answer);
   }
 }
 

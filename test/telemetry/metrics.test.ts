@@ -126,6 +126,7 @@ testInMemory("an execution taken from a worker that vanished is a takeover, and 
     decisions: [],
     openWaits: [],
     closeWaits: [],
+    remindedWaits: [],
     consumed: [],
     values: [],
     sends: [],

@@ -78,6 +78,7 @@ export async function end(store: Store, id: string): Promise<void> {
     decisions: [],
     openWaits: [],
     closeWaits: [],
+    remindedWaits: [],
     consumed: [],
     sends: [],
     values: [],

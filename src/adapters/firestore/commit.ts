@@ -15,7 +15,7 @@ import { messageDocument } from "./inbox.ts";
 import type { MailWatch } from "./mail-watch.ts";
 import type { Places } from "./places.ts";
 import { valueDocuments } from "./values.ts";
-import { openWaitDocument, withdrawals } from "./waits.ts";
+import { openWaitDocument, waitUpdates } from "./waits.ts";
 
 interface CommitOptions {
   firestore: Firestore;
@@ -63,7 +63,7 @@ export function createCommit({ firestore, caller, places, memory, mail }: Commit
         ...others,
         ...absent,
         ...(ahead.length > 0 ? [] : immutable),
-        ...(await withdrawals(firestore, places, tenant, commit.closeWaits)),
+        ...(await waitUpdates(firestore, places, tenant, commit)),
       ];
       checkSize(writes);
       const [result] = await commitOnce(firestore, writes);

@@ -80,6 +80,38 @@ export function createWaits({ firestore, caller, places, mail }: WaitsOptions): 
       if (message && result?.accepted) mail.tell(message);
       return result;
     },
+
+    async vote(tenant, id, vote, after, decision) {
+      const ref = places.wait(tenant, id);
+      const answered = decision && (await packBody(decision.answer)).body.d;
+      const letter = decision && (await messageDocument(places, decision.message, mail.sender));
+      const result = await settled<Awaited<ReturnType<WaitStore["vote"]>>>({
+        async attempt() {
+          const snapshot = await ref.get();
+          if (!snapshot.exists || !snapshot.updateTime) return undefined;
+          const wait = await readWait(snapshot);
+          const { votes = [] } = wait;
+          // Found already: the answer of the commit before this attempt got lost, and its message went with it.
+          if (votes.some((other) => other.id === vote.id)) return { wait, accepted: true };
+          if (wait.status !== "open" || votes.length !== after) return { wait, accepted: false };
+          const next: OpenWait = { ...wait, votes: [...votes, vote], ...(decision && { status: "answered", answer: decision.answer }) };
+          const { body, bytes } = await packBody(next.votes);
+          const update: DocumentWrite = {
+            kind: "update",
+            ref,
+            data: { votes: body.d, status: next.status, ...(answered !== null && { answer: answered }) },
+            bytes,
+            ifUpdatedAt: snapshot.updateTime,
+          };
+          await commitOnce(firestore, letter ? [update, letter] : [update]);
+          return { wait: next, accepted: true };
+        },
+        // The next attempt reads the wait first.
+        settle: async () => undefined,
+      });
+      if (decision && result?.accepted) mail.tell(decision.message);
+      return result;
+    },
   };
 }
 
@@ -97,24 +129,32 @@ export async function openWaitDocument(ref: DocumentReference, wait: OpenWait): 
   };
 }
 
-/** Withdrawals of those waits that are open now, each refused where somebody answers meanwhile. */
-export async function withdrawals(
+/** Withdrawals of those waits that are open now, and reminders; each refused where somebody answers or votes meanwhile. */
+export async function waitUpdates(
   firestore: Firestore,
   places: Places,
   tenant: string,
-  closing: ExecutionCommit["closeWaits"],
+  { closeWaits, remindedWaits }: Pick<ExecutionCommit, "closeWaits" | "remindedWaits">,
 ): Promise<DocumentWrite[]> {
-  if (closing.length === 0) return [];
-  const snapshots = await firestore.getAll(...closing.map(({ id }) => places.wait(tenant, id)));
+  const status = new Map(closeWaits.map((closed) => [closed.id, closed.status]));
+  const reminders = new Map(remindedWaits.map((reminded) => [reminded.id, reminded.reminders]));
+  const ids = [...new Set([...status.keys(), ...reminders.keys()])];
+  if (ids.length === 0) return [];
+  const snapshots = await firestore.getAll(...ids.map((id) => places.wait(tenant, id)));
   return snapshots.flatMap((snapshot, n): DocumentWrite[] => {
-    const status = closing[n]?.status;
-    if (snapshot.get("status") !== "open" || !snapshot.updateTime || !status) return [];
-    return [{ kind: "update", ref: snapshot.ref, data: { status }, bytes: 0, ifUpdatedAt: snapshot.updateTime }];
+    const id = ids[n] ?? "";
+    const isClosed = status.has(id) && snapshot.get("status") === "open";
+    const data = { ...(isClosed && { status: status.get(id) }), ...(reminders.has(id) && { reminders: reminders.get(id) }) };
+    if (!snapshot.updateTime || Object.keys(data).length === 0) return [];
+    return [{ kind: "update", ref: snapshot.ref, data, bytes: 0, ifUpdatedAt: snapshot.updateTime }];
   });
 }
 
 async function readWait(snapshot: DocumentSnapshot): Promise<OpenWait> {
   const rest = (await readBody(snapshot)) as Omit<OpenWait, "status" | "answer">; // what `openWaitDocument` packed
   const answer = snapshot.get("answer") === null ? null : ((await readBody(snapshot, "answer")) as WaitAnswer); // likewise
-  return { ...rest, status: snapshot.get("status") as OpenWait["status"], answer }; // written from that type only
+  const status = snapshot.get("status") as OpenWait["status"]; // written from that type only, as what follows
+  const votes = snapshot.get("votes") === undefined ? undefined : ((await readBody(snapshot, "votes")) as OpenWait["votes"]);
+  const reminders = snapshot.get("reminders") as OpenWait["reminders"];
+  return { ...rest, ...(votes && { votes }), ...(reminders && { reminders }), status, answer };
 }

@@ -2,7 +2,7 @@ import { SignalboxError } from "../../errors.ts";
 import { putCheckpoints, type CheckpointRows } from "./checkpoint-operations.ts";
 import type { Database } from "./database.ts";
 import { sendMessage, type MessageRow } from "./inbox-operations.ts";
-import { closeWait, insertWait, type WaitRow } from "./wait-operations.ts";
+import { closeWait, insertWait, noteReminder, type WaitRow } from "./wait-operations.ts";
 
 /** An execution's document with the columns it is searched by. */
 export interface ExecutionRow {
@@ -45,6 +45,8 @@ export interface CommitRows {
   decisions: DecisionRow[];
   openWaits: WaitRow[];
   closeWaits: { id: string; status: string }[];
+  /** `reminders` as JSON. */
+  remindedWaits: { id: string; reminders: string }[];
   consumed: readonly string[];
   values: { ref: string; doc: string }[];
   sends: MessageRow[];
@@ -130,6 +132,7 @@ function writeParts(database: Database, execution: number, commit: CommitRows): 
   for (const decision of commit.decisions) insertDecision(database, tenant, decision);
   for (const wait of commit.openWaits) insertWait(database, wait);
   for (const { id: waitId, status } of commit.closeWaits) closeWait(database, tenant, waitId, status);
+  for (const { id: waitId, reminders } of commit.remindedWaits) noteReminder(database, tenant, waitId, reminders);
   for (const messageId of commit.consumed) {
     database.run("DELETE FROM inbox WHERE tenant = ? AND execution_id = ? AND id = ?", [tenant, id, messageId]);
   }

@@ -40,7 +40,7 @@ export function pageOf(events: readonly ExecutionEvent[]): EventPage | null {
 }
 
 export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows | null): CommitRows {
-  const { guard, execution, events, decisions, openWaits, closeWaits, consumed, values, sends } = commit;
+  const { guard, execution, events, decisions, openWaits, closeWaits, remindedWaits, consumed, values, sends } = commit;
   return {
     guard: { epoch: guard.epoch, lastSeq: guard.lastSeq },
     row: executionRow(execution),
@@ -49,6 +49,7 @@ export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows 
     decisions: decisions.map(decisionRow),
     openWaits: openWaits.map(waitRow),
     closeWaits,
+    remindedWaits: remindedWaits.map(({ id, reminders }) => ({ id, reminders: JSON.stringify(reminders) })),
     consumed,
     values: values.map(({ ref, value }) => ({ ref, doc: JSON.stringify(value) })),
     sends: sends.map(messageRow),

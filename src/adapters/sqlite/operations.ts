@@ -4,7 +4,7 @@ import { commitExecution, createExecution } from "./execution-operations.ts";
 import { sendMessage } from "./inbox-operations.ts";
 import { deleteExpired } from "./retention.ts";
 import { putSchedule, removeSchedule } from "./schedule-operations.ts";
-import { answerWait } from "./wait-operations.ts";
+import { answerWait, voteOnWait } from "./wait-operations.ts";
 import { createWorkflow, updateWorkflow } from "./workflow-operations.ts";
 
 /** Every write there is. Each is one function of the database and a plain argument, the same in the writer's thread and in process. */
@@ -15,6 +15,7 @@ export const OPERATIONS = {
   commitExecution,
   sendMessage,
   answerWait,
+  voteOnWait,
   putSchedule,
   removeSchedule,
   putCheckpoints,

@@ -54,6 +54,54 @@ export function answerWait(
     id,
   ]);
   const isAccepted = changes === 1;
-  const wait = database.get<StoredWait>("SELECT doc, status, answer FROM waits WHERE tenant = ? AND id = ?", [tenant, id]);
+  const wait = database.get<StoredWait>(ONE, [tenant, id]);
   return wait ? { wait, isAccepted, message: isAccepted && message ? sendMessage(database, message) : null } : null;
 }
+
+export interface VoteRow {
+  tenant: string;
+  id: string;
+  /** The vote as JSON. */
+  vote: string;
+  after: number;
+  decision: { answer: string; message: MessageRow } | null;
+}
+
+/** Counted under the writer's lock: who finds another number of votes than the one it judged by is told so. */
+export function voteOnWait(
+  database: Database,
+  { tenant, id, vote, after, decision }: VoteRow,
+): { wait: StoredWait; isAccepted: boolean; message: number | null } | null {
+  const stored = database.get<StoredWait>(ONE, [tenant, id]);
+  if (!stored) return null;
+  const document = JSON.parse(stored.doc) as { votes?: unknown[] };
+  const { votes = [] } = document;
+  if (stored.status !== "open" || votes.length !== after) return { wait: stored, isAccepted: false, message: null };
+  const wait: StoredWait = {
+    doc: JSON.stringify({ ...document, votes: [...votes, JSON.parse(vote)] }),
+    status: decision ? "answered" : "open",
+    answer: decision && decision.answer,
+  };
+  database.run("UPDATE waits SET doc = ?, status = ?, answer = ? WHERE tenant = ? AND id = ?", [
+    wait.doc,
+    wait.status,
+    wait.answer,
+    tenant,
+    id,
+  ]);
+  return { wait, isAccepted: true, message: decision && sendMessage(database, decision.message) };
+}
+
+/** `reminders` is JSON. */
+export function noteReminder(database: Database, tenant: string, id: string, reminders: string): void {
+  const stored = database.get<StoredWait>(ONE, [tenant, id]);
+  if (!stored) return;
+  const document = JSON.parse(stored.doc) as object;
+  database.run("UPDATE waits SET doc = ? WHERE tenant = ? AND id = ?", [
+    JSON.stringify({ ...document, reminders: JSON.parse(reminders) }),
+    tenant,
+    id,
+  ]);
+}
+
+const ONE = "SELECT doc, status, answer FROM waits WHERE tenant = ? AND id = ?";

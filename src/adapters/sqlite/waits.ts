@@ -42,6 +42,18 @@ export function sqliteWaits({ read, write }: Connection, changes: Changes): Wait
       if (message) changes.sent({ tenant, id: message.executionId }, result.message);
       return { wait: waitOf(result.wait), accepted: result.isAccepted };
     },
+    async vote(tenant, id, vote, after, decision) {
+      const result = await write("voteOnWait", {
+        tenant,
+        id,
+        vote: JSON.stringify(vote),
+        after,
+        decision: decision && { answer: JSON.stringify(decision.answer), message: messageRow(decision.message) },
+      });
+      if (!result) return undefined;
+      if (decision && result.isAccepted) changes.sent({ tenant, id: decision.message.executionId }, result.message);
+      return { wait: waitOf(result.wait), accepted: result.isAccepted };
+    },
   };
 }
 

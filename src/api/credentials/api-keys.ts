@@ -29,12 +29,17 @@ function keysOf(file: string): ApiKeys {
   }
 }
 
-function callerOf({ id, tenant, scopes, expiresAt }: ApiKeys[number]): Caller {
+function callerOf({ id, tenant, scopes, groups = [], expiresAt }: ApiKeys[number]): Caller {
   const unknown = scopes === "all" ? undefined : scopes.find((scope) => !isScope(scope));
   if (unknown !== undefined)
     throw new SignalboxError("INVALID_INPUT", `SIGNALBOX_API_KEYS: key "${id}" has the scope "${unknown}", which does not exist.`);
   return {
-    principal: { id: `key:${id}`, tenant, scopes: scopes === "all" ? "all" : new Set(scopes.filter(isScope)) },
+    principal: {
+      id: `key:${id}`,
+      tenant,
+      scopes: scopes === "all" ? "all" : new Set(scopes.filter(isScope)),
+      groups: new Set(groups.map((name) => `group:${name}`)),
+    },
     expiresAt: expiresAt === undefined ? null : Date.parse(expiresAt),
   };
 }

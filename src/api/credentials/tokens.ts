@@ -68,13 +68,25 @@ function refusalOf(error: unknown): SignalboxError {
   return new SignalboxError("UNAVAILABLE", "The keys of the token's issuer cannot be fetched.", { cause: error });
 }
 
-function callerOf(claims: JWTPayload, { tenant: fixed, tenantClaim, scopesClaim }: JwtIssuers[number]): Caller {
+function callerOf(claims: JWTPayload, issuer: JwtIssuers[number]): Caller {
+  const { tenant: fixed, tenantClaim, scopesClaim, groupsClaim, rolesClaim } = issuer;
   const tenant = TenantId.safeParse(fixed ?? claims[tenantClaim]);
   if (!tenant.success) throw unauthenticated(`The token's claim "${tenantClaim}" names no tenant.`);
   const { sub = "", exp = 0 } = claims; // both required by verify
-  const given = claims[scopesClaim];
-  const names = typeof given === "string" ? given.split(" ") : Array.isArray(given) ? given.filter((name) => typeof name === "string") : [];
+  const groups = new Set([
+    ...namesIn(claims[groupsClaim]).map((name) => `group:${name}`),
+    ...namesIn(claims[rolesClaim]).map((name) => `role:${name}`),
+  ]);
   // The tolerance counts here too: a token that was just taken must not end at once.
   const expiresAt = (exp + CLOCK_TOLERANCE_SECONDS) * 1_000;
-  return { principal: { id: sub.slice(0, 255), tenant: tenant.data, scopes: new Set(names.filter(isScope)) }, expiresAt };
+  return {
+    principal: { id: sub.slice(0, 255), tenant: tenant.data, scopes: new Set(namesIn(claims[scopesClaim]).filter(isScope)), groups },
+    expiresAt,
+  };
+}
+
+/** A claim that lists names: an array, or words in a text. */
+function namesIn(claim: unknown): string[] {
+  if (typeof claim === "string") return claim.split(" ").filter((name) => name !== "");
+  return Array.isArray(claim) ? claim.filter((name) => typeof name === "string") : [];
 }

@@ -120,6 +120,7 @@ export function commitOn(handle: ExecutionHandle, over: Partial<Execution>, part
     decisions: [],
     openWaits: [],
     closeWaits: [],
+    remindedWaits: [],
     consumed: [],
     values: [],
     sends: [],

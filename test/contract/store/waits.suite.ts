@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Vote } from "../../../src/definition/voting.ts";
 import type { WaitAnswer } from "../../../src/definition/wait.ts";
 import type { OpenWait } from "../../../src/definition/wait.ts";
 import { aMessage, allPages, at, aWait, claimed, commitOn, newTenant, start } from "./fixtures.ts";
@@ -72,6 +73,72 @@ export function waitsSuite(adapter: StoreUnderTest): void {
         expect(results.filter((result) => result?.accepted)).toHaveLength(1);
         expect(new Set(results.map((result) => result?.wait.answer?.principal)).size).toBe(1);
       });
+    });
+
+    const voteOf = (by: string, over: Partial<Vote> = {}): Vote => ({
+      id: `vote-${by}`,
+      by,
+      at: at(3),
+      decision: "approve",
+      reason: null,
+      values: null,
+      proposal: 0,
+      isEdit: false,
+      value: null,
+      ...over,
+    });
+
+    test("a vote counts where no other came since, and the one that decides answers and sends its message in the same commit", async () => {
+      const {
+        waits: [wait],
+        handle,
+      } = await opened([{}]);
+      if (!wait) throw new Error("no wait");
+      const { tenant, id } = handle.execution;
+      const odd = voteOf("ada", { reason: "\u0000 \ud800 'x'", values: { __proto__x: [[1]], n: 2 ** 53 } });
+      expect(await use().waits.vote(tenant, wait.id, odd, 0, null)).toEqual({ accepted: true, wait: { ...wait, votes: [odd] } });
+      // Judged by what is not true any more.
+      expect(await use().waits.vote(tenant, wait.id, voteOf("bob"), 0, null)).toEqual({ accepted: false, wait: { ...wait, votes: [odd] } });
+      expect(await use().inbox.list(tenant, id)).toEqual([]);
+      const message = aMessage({ tenant, id });
+      const decision = { answer: answerOf("bob"), message };
+      const votes = [odd, voteOf("bob")];
+      const answered: OpenWait = { ...wait, status: "answered", answer: answerOf("bob"), votes };
+      expect(await use().waits.vote(tenant, wait.id, voteOf("bob"), 1, decision)).toEqual({ accepted: true, wait: answered });
+      expect(await use().waits.get(tenant, wait.id)).toEqual(answered);
+      expect(await use().inbox.list(tenant, id)).toEqual([message]);
+      expect(await use().waits.vote(tenant, wait.id, voteOf("late"), 2, null)).toEqual({ accepted: false, wait: answered });
+      expect(await use().waits.vote(tenant, "nobody", voteOf("ada"), 0, decision)).toBeUndefined();
+      expect(await use().waits.answer(tenant, wait.id, "expired", answerOf("clock"), null)).toMatchObject({ accepted: false });
+    });
+
+    test("of twenty votes at once that were judged alike one counts", async () => {
+      const {
+        waits: [wait],
+        handle,
+      } = await opened([{}]);
+      if (!wait) throw new Error("no wait");
+      const { tenant } = handle.execution;
+      const results = await Promise.all(Array.from({ length: 20 }, (_, n) => use().waits.vote(tenant, wait.id, voteOf(`p${n}`), 0, null)));
+      expect(results.filter((result) => result?.accepted)).toHaveLength(1);
+      expect((await use().waits.get(tenant, wait.id))?.votes).toHaveLength(1);
+    });
+
+    test("a commit notes reminders beside the votes, and of a wait it closes as well", async () => {
+      const {
+        waits: [first, second],
+        handle,
+      } = await opened([{}, {}]);
+      if (!first || !second) throw new Error("no waits");
+      const { tenant } = handle.execution;
+      await use().waits.vote(tenant, first.id, voteOf("ada"), 0, null);
+      const reminders = { count: 2, at: at(5) };
+      const remindedWaits = [first, second].map(({ id }) => ({ id, reminders }));
+      const closeWaits = [{ id: second.id, status: "cancelled" as const }];
+      await use().executions.commit(commitOn(handle, { lastSeq: 4 }, { remindedWaits, closeWaits }));
+      expect(await use().waits.get(tenant, first.id)).toMatchObject({ status: "open", votes: [{ by: "ada" }], reminders });
+      expect(await use().waits.get(tenant, second.id)).toMatchObject({ status: "cancelled", reminders });
+      expect(await use().waits.vote(tenant, first.id, voteOf("bob"), 1, null)).toMatchObject({ accepted: true, wait: { reminders } });
     });
 
     test("a wait can expire without a message, and is answered no more", async () => {
