@@ -1,5 +1,5 @@
 import type { Execution } from "../definition/execution.ts";
-import type { Json, JsonObject } from "../definition/json.ts";
+import type { JsonObject } from "../definition/json.ts";
 import type { Wait } from "../definition/wait.ts";
 import type { Store } from "../ports/store.ts";
 
@@ -24,7 +24,7 @@ export async function expireListedWaits(store: Store, { tenant, status, waits }:
     // Expired by a worker that died right after: still the clock's. A list that lost its row cannot hold the execution for ever.
     if (result && result.wait.status !== "expired") continue;
     const votes = result?.wait.votes;
-    expired.set(wait.id, votes ? { votes: votes as unknown as Json } : {});
+    expired.set(wait.id, votes ? { votes } : {});
   }
   return expired;
 }

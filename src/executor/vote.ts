@@ -42,7 +42,7 @@ export async function castVote(
 function decisionOf(wait: OpenWait, vote: Vote, outcome: { decision: string; reason: string | null }, data: JsonObject) {
   const votes = [...(wait.votes ?? []), vote];
   const told: JsonObject = { ...data, decision: outcome.decision, ...(outcome.reason !== null && { reason: outcome.reason }) };
-  const answer: WaitAnswer = { by: "given", principal: vote.by, at: vote.at, data: { ...told, votes: votes as unknown as Json } };
+  const answer: WaitAnswer = { by: "given", principal: vote.by, at: vote.at, data: { ...told, votes } };
   const { id: waitId, tenant, executionId } = wait;
   const body = { type: "answer" as const, waitId, answer: "given" as const, data: answer.data };
   return { answer, message: { id: `${waitId}-answer`, tenant, executionId, at: vote.at, principal: vote.by, body } };
@@ -55,7 +55,7 @@ function voteOf(ballot: Ballot, votes: readonly Vote[], who: Pick<Vote, "id" | "
   const isEdit = value !== undefined;
   return {
     ...who,
-    decision: String(decision),
+    decision: typeof decision === "string" ? decision : "",
     reason: typeof reason === "string" ? reason : null,
     values: values ?? null,
     proposal: proposal.number + (isEdit ? 1 : 0),
@@ -86,23 +86,36 @@ function checkVoter(ballot: Ballot, votes: readonly Vote[], actor: Actor): void 
 }
 
 /** The request says which words are choices, what form the values have, and whether and how the proposed value may be edited. */
-function checkAnswer({ request, votes = [] }: OpenWait, data: JsonObject): void {
-  const { choices, form } = request;
-  const { decision = null, values, value, proposal } = data;
-  if (Array.isArray(choices) && !choices.includes(decision)) throw invalid("/decision", `must be one of ${JSON.stringify(choices)}`);
-  const ballot = ballotOf(request);
-  const { number } = proposalOf(ballot, votes);
-  if (number > 0 && proposal === undefined) throw invalid("/proposal", `is required: the value was edited, this is proposal ${number}`);
-  if (proposal !== undefined && proposal !== number) {
-    throw new SignalboxError("VERSION_MISMATCH", `The value was edited: this is proposal ${number}.`, { details: { proposal: number } });
+function checkAnswer(wait: OpenWait, data: JsonObject): void {
+  const { choices } = wait.request;
+  if (Array.isArray(choices) && !choices.includes(data["decision"] ?? null)) {
+    throw invalid("/decision", `must be one of ${JSON.stringify(choices)}`);
   }
-  if (value !== undefined && ballot.editable === null) throw invalid("/value", "cannot be edited here");
-  if (value !== undefined && decision !== "approve") throw invalid("/value", "is edited with an approval only");
-  const issues = value === undefined || ballot.editable === null ? [] : issuesOf("value", ballot.editable, value);
-  // Who says no need not fill in the form.
-  const isAsked = form !== null && typeof form === "object" && !Array.isArray(form) && (decision !== "reject" || values !== undefined);
-  if (isAsked) issues.push(...issuesOf("values", form, values ?? {}));
+  checkProposal(wait, data);
+  const issues = [...editIssues(wait, data), ...formIssues(wait, data)];
   if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
+}
+
+/** Nobody approves of a value they have not seen. */
+function checkProposal({ request, votes = [] }: OpenWait, { proposal }: JsonObject): void {
+  const { number } = proposalOf(ballotOf(request), votes);
+  if (number > 0 && proposal === undefined) throw invalid("/proposal", `is required: the value was edited, this is proposal ${number}`);
+  if (proposal === undefined || proposal === number) return;
+  throw new SignalboxError("VERSION_MISMATCH", `The value was edited: this is proposal ${number}.`, { details: { proposal: number } });
+}
+
+function editIssues({ request }: OpenWait, { decision, value }: JsonObject): Issue[] {
+  if (value === undefined) return [];
+  const { editable } = ballotOf(request);
+  if (editable === null) throw invalid("/value", "cannot be edited here");
+  if (decision !== "approve") throw invalid("/value", "is edited with an approval only");
+  return issuesOf("value", editable, value);
+}
+
+/** Who says no need not fill in the form. */
+function formIssues({ request: { form } }: OpenWait, { decision, values }: JsonObject): Issue[] {
+  if (form === null || typeof form !== "object" || Array.isArray(form)) return [];
+  return decision === "reject" && values === undefined ? [] : issuesOf("values", form, values ?? {});
 }
 
 function issuesOf(field: string, schema: JsonObject, value: Json): Issue[] {

@@ -40,6 +40,6 @@ function loneVote(ballot: Ballot, votes: readonly Vote[], { principal, at, data 
   const { number, value } = proposalOf(ballot, votes);
   const reason = typeof data["reason"] === "string" ? data["reason"] : null;
   const by = principal ?? "";
-  const decision = String(data["decision"]);
+  const decision = data["decision"] === "approve" ? "approve" : "reject";
   return { id: `${by}/${at}`, by, at, decision, reason, values: data["values"] ?? null, proposal: number, isEdit: false, value };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JsonRecord, JsonValue, type Json, type JsonObject } from "../definition/json.ts";
+import { JsonRecord, JsonValue, type JsonObject } from "../definition/json.ts";
 import { isGroup, type Vote } from "../definition/voting.ts";
 import type { Issue } from "../errors.ts";
 import { askAgain, askNext, milliseconds, readAsked, type Asked } from "./approval-levels.ts";
@@ -60,12 +60,12 @@ export default defineStep({
 });
 
 function firstQuestion({ config, evaluate, now }: StepContext<ApprovalConfig>): Asked {
-  const starter = config.separationOfDuties ? [String(evaluate("execution.startedBy"))] : [];
+  const starter = config.separationOfDuties ? evaluate("execution.startedBy") : null;
   const next = config.onTimeout === "escalate" ? config.escalation : [];
   const request: JsonObject = {
     description: config.description ?? null,
     assignees: config.assignees,
-    excluded: [...new Set([...starter, ...config.excluded.filter((name) => name !== null)])],
+    excluded: [...new Set([starter, ...config.excluded].filter((name) => typeof name === "string"))],
     quorum: config.quorum,
     rejectAt: config.rejectAt,
     evidence: config.show ?? null,
