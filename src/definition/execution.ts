@@ -105,11 +105,22 @@ export interface Execution {
   deadlineAt: number | null;
   /** Ids of the newest signals taken in, so that one sent twice counts once. */
   seenSignals: string[];
+  /** What verbs did to it, so that one asked twice or late is known for what it is; absent: nothing yet. */
+  verbs?: VerbsTaken | undefined;
   /** Claims without any progress since; a poison execution is failed at a bound. */
   idleClaims: number;
   parent: { executionId: string; waitId: string } | null;
   /** When retention may delete it, epoch milliseconds; set at the end. */
   expireAt: number | null;
+}
+
+export interface VerbsTaken {
+  /** Pauses, resumes and retries that took effect. */
+  turns: number;
+  /** Retries among them. */
+  retries: number;
+  /** The newest messages that came under a key, with a digest of what they asked for. */
+  keyed: { id: string; request: string }[];
 }
 
 /** A named event for one execution, kept until a step takes it. */
@@ -128,6 +139,10 @@ export interface InboxMessage {
   executionId: string;
   at: string;
   principal: string;
+  /** The turns the sender knew of; for a resume, up to the pause it is to end. */
+  basedOn?: { turns: number; retries: number } | undefined;
+  /** Digest of what is asked for, where it came under a key: it counts once although it may be sent again. */
+  request?: string | undefined;
   body:
     | { type: "answer"; waitId: string; answer: "given"; data: JsonObject }
     | { type: "cancel"; reason: string | null }

@@ -7,16 +7,17 @@ import type { ExecutionCommit } from "../ports/store.ts";
 import { takesEvent } from "./event-wait.ts";
 import { isDue, type ExpiredWaits } from "./expire.ts";
 import { remind } from "./remind.ts";
+import { inOrder, isRepeat, isVoid, remember, takeTurn, turnsOf } from "./turns.ts";
 
 const MAX_SEEN_SIGNALS = 200;
 
 /** What the holder of the lease is to do after it took in its mail and looked at the clock. */
 export interface Absorbed {
   action: "run" | "rest" | "pause" | "cancel" | "expire";
-  /** Why it is paused or cancelled. */
-  reason: string | null;
+  /** A cancel or pause that is to be fulfilled. */
+  wish: Wish | undefined;
   events: TimedDraft[];
-  /** Messages dealt with. */
+  /** Messages dealt with; those of a wish are dealt with when it is fulfilled. */
   consumed: string[];
   /** True when a wait was answered, by mail or by the clock. */
   answered: boolean;
@@ -29,18 +30,19 @@ export interface Absorbed {
 /**
  * Takes messages and due timers into the record: answers waits, fills the mailbox, turns the status. Changes `draft` and nothing
  * else, so that everything happens in one commit or not at all. Of the waits that others may answer the clock ends only those in
- * `expired`: there it was quicker than everybody else.
+ * `expired`: there it was quicker than everybody else. `standing` is a wish that is not fulfilled yet.
  */
-export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: number, expired: ExpiredWaits): Absorbed {
-  const result = nothing();
+export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: number, expired: ExpiredWaits, standing?: Wish): Absorbed {
+  const result: Absorbed = { ...nothing(), wish: standing };
   const at = new Date(now).toISOString();
-  let wish: Wish | undefined;
-  for (const message of inbox) {
-    result.consumed.push(message.id);
-    wish = takeMessage(draft, result, message, at, wish);
+  for (const message of inOrder(inbox)) {
+    const isNews = !isRepeat(draft, message) && !isVoid(draft, message);
+    const wish = isNews ? takeMessage(draft, result, message, at) : undefined;
+    if (wish) result.wish = wish;
+    else consume(draft, result, message);
   }
   if (isOver(draft)) return result;
-  if (wish) return { ...result, ...wish };
+  if (result.wish) return { ...result, action: result.wish.action };
   if (draft.status === "PAUSED") return result;
   if (draft.deadlineAt !== null && draft.deadlineAt <= now) return { ...result, action: "expire" };
   deliverMailbox(draft, result);
@@ -55,33 +57,68 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
 }
 
 function nothing(): Absorbed {
-  return { action: "rest", reason: null, events: [], consumed: [], answered: false, closed: [], reminded: [] };
+  return { action: "rest", wish: undefined, events: [], consumed: [], answered: false, closed: [], reminded: [] };
 }
 
-/** What somebody wants of the execution as a whole; a cancel stands, a pause can be taken back. */
-type Wish = Pick<Absorbed, "action" | "reason">;
+/**
+ * What somebody wants of the execution as a whole; a cancel stands, a pause can be taken back. Its messages stay in the inbox until
+ * the commit that fulfils it: a process that dies before has lost nothing.
+ */
+export interface Wish {
+  action: "pause" | "cancel";
+  reason: string | null;
+  messages: InboxMessage[];
+}
 
-function takeMessage(draft: Execution, result: Absorbed, message: InboxMessage, at: string, wish: Wish | undefined): Wish | undefined {
+/** The wish is fulfilled, taken back or void: its messages are dealt with. Returns their ids. */
+export function grant(draft: Execution, { messages }: Wish): string[] {
+  for (const message of messages) remember(draft, message);
+  return messages.map(({ id }) => id);
+}
+
+function consume(draft: Execution, result: Absorbed, message: InboxMessage): void {
+  if (!isRepeat(draft, message)) remember(draft, message);
+  result.consumed.push(message.id);
+}
+
+/** Does what the message says, at once or by the wish it returns. */
+function takeMessage(draft: Execution, result: Absorbed, message: InboxMessage, at: string): Wish | undefined {
   const { id, principal, at: sentAt, body } = message;
+  const { wish } = result;
   switch (body.type) {
     case "answer":
       answerWait(draft, result, body.waitId, { by: "given", principal, at: sentAt, data: body.data });
-      return wish;
+      return undefined;
     case "signal":
       if (!isOver(draft)) takeSignal(draft, { id: body.eventId ?? id, event: body.event, data: body.data, at: sentAt });
-      return wish;
+      return undefined;
     case "cancel":
-      return isOver(draft) ? wish : { action: "cancel", reason: body.reason };
+      return isOver(draft) ? undefined : { action: "cancel", reason: body.reason, messages: [...(wish?.messages ?? []), message] };
     case "pause":
-      return isOver(draft) || draft.status === "PAUSED" || wish ? wish : { action: "pause", reason: body.reason };
+      if (isOver(draft) || draft.status === "PAUSED") return undefined;
+      return wish ? { ...wish, messages: [...wish.messages, message] } : { action: "pause", reason: body.reason, messages: [message] };
     case "resume":
-      if (draft.status === "PAUSED") goOn(draft, result, at, { reason: "resume", principal });
-      return wish?.action === "pause" ? undefined : wish;
+      resume(draft, result, message, at);
+      return undefined;
     case "retry":
       if (draft.status === "FAILED") goOn(draft, result, at, { reason: "retry", principal, mode: body.mode, output: body.output });
-      return wish;
+      return undefined;
     default:
       return body satisfies never;
+  }
+}
+
+/** Ends the pause it was asked for: one that is in effect, or one that a busy step holds up. */
+function resume(draft: Execution, result: Absorbed, { principal, basedOn }: InboxMessage, at: string): void {
+  const { turns } = turnsOf(draft);
+  const isFor = (turn: number) => basedOn === undefined || basedOn.turns === turn;
+  if (draft.status === "PAUSED") {
+    if (isFor(turns)) goOn(draft, result, at, { reason: "resume", principal });
+  } else if (result.wish?.action === "pause" && isFor(turns + 1)) {
+    result.consumed.push(...grant(draft, result.wish));
+    result.wish = undefined;
+    takeTurn(draft, "pause");
+    takeTurn(draft, "resume");
   }
 }
 
@@ -122,8 +159,9 @@ function goOn(
   draft: Execution,
   result: Absorbed,
   at: string,
-  how: { reason: string; principal: string; mode?: "retry" | "skip"; output?: Json },
+  how: { reason: "resume" | "retry"; principal: string; mode?: "retry" | "skip"; output?: Json },
 ): void {
+  takeTurn(draft, how.reason);
   draft.status = "RUNNING";
   draft.error = null;
   draft.endedAt = null;

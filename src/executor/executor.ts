@@ -14,6 +14,10 @@ export interface Actor {
   groups?: Principal["groups"];
 }
 
+export interface Once {
+  idempotencyKey?: string | undefined;
+}
+
 /** The one executor behind REST, GraphQL, WebSocket and triggers. Everything it accepts is durable when its promise resolves. */
 export interface Executor {
   /**
@@ -28,15 +32,18 @@ export interface Executor {
 
   /**
    * The verbs. Each is durable on return, and answers with the execution after it took effect, or as it is after two seconds
-   * where a busy step holds it up. CONFLICT where the status does not allow it; cancelling what is cancelled is no error.
+   * where a busy step holds it up. CONFLICT where the status does not allow it; cancelling what is cancelled is no error. A verb
+   * that is overtaken by what was asked after it has no effect. Under one `idempotencyKey` it counts once for the execution, and is
+   * answered again; IDEMPOTENCY_MISMATCH where something else was asked under it.
    */
-  cancel(actor: Actor, id: string, reason?: string): Promise<Execution>;
-  pause(actor: Actor, id: string, reason?: string): Promise<Execution>;
-  resume(actor: Actor, id: string): Promise<Execution>;
+  cancel(actor: Actor, id: string, reason?: string, once?: Once): Promise<Execution>;
+  pause(actor: Actor, id: string, reason?: string, once?: Once): Promise<Execution>;
+  /** Goes on; takes back a pause that a busy step still holds up. */
+  resume(actor: Actor, id: string, once?: Once): Promise<Execution>;
   /** Goes on with a FAILED execution at its failed step: again, or past it with `output`. Idempotency keys stay the same. */
-  retry(actor: Actor, id: string, options?: { mode?: "retry" | "skip"; output?: Json }): Promise<Execution>;
+  retry(actor: Actor, id: string, options?: Once & { mode?: "retry" | "skip"; output?: Json }): Promise<Execution>;
   /** Delivers a named event; one that arrives before a step waits for it is kept. The same `eventId` counts once. */
-  signal(actor: Actor, id: string, signal: { event: string; data?: Json; eventId?: string }): Promise<Execution>;
+  signal(actor: Actor, id: string, signal: Once & { event: string; data?: Json; eventId?: string }): Promise<Execution>;
 
   waits(tenant: string, query: WaitQuery): Promise<Page<OpenWait>>;
   wait(tenant: string, id: string): Promise<OpenWait>;

@@ -1,12 +1,13 @@
 import { Command, isGraphDrained, RunControl } from "@langchain/langgraph";
 import type { CompiledWorkflow } from "../compiler/compile.ts";
+import type { WorkflowPlan } from "../compiler/plan.ts";
 import type { GraphState, Slot } from "../compiler/state.ts";
 import type { Execution, ExecutionError } from "../definition/execution.ts";
 import { SignalboxError, toSignalboxError } from "../errors.ts";
 import type { Variable } from "../definition/workflow.ts";
 import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
-import { absorb, absorbMailbox, nextWakeAt, type Absorbed } from "./absorb.ts";
+import { absorb, absorbMailbox, grant, nextWakeAt, type Absorbed, type Wish } from "./absorb.ts";
 import type { Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
 import { cancel, complete, fail, handOver, ofExecution, park, pause, type Settling } from "./settle.ts";
@@ -48,7 +49,7 @@ const NONE_EXPIRED: ReadonlyMap<string, never> = new Map<string, never>();
 export function holdExecution({ session, workflow: { plan, graph }, saver, store, isPoison }: HoldOptions): Holding {
   const { draft, clock } = session;
   let control = new RunControl();
-  let wish: { action: "pause" | "cancel"; reason: string | null } | undefined;
+  let wish: Wish | undefined;
   let isDraining = false;
   let isOver = false;
   let hasMissed = false;
@@ -56,23 +57,34 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   const taken = new Set<string>();
   let looking: Promise<void> = Promise.resolve();
 
-  function take({ action, reason, events, consumed, answered, closed, reminded }: Absorbed): void {
+  function take(absorbed: Absorbed): void {
+    const { events, consumed, answered, closed, reminded } = absorbed;
     session.committer.pending.drafts.push(...events);
     session.committer.pending.remindedWaits.push(...reminded);
     closeListed(session, closed);
     consume(consumed);
-    if (action === "cancel") {
-      wish = { action, reason };
-      session.abort(new SignalboxError("CANCELLED", reason ?? undefined));
-    } else if (action === "pause") {
-      wish ??= { action, reason };
-      control.requestDrain("pause");
-    } else if (answered) control.requestDrain("answer");
+    wish = absorbed.wish;
+    for (const { id } of wish?.messages ?? []) taken.add(id);
+    if (wish?.action === "cancel") session.abort(new SignalboxError("CANCELLED", wish.reason ?? undefined));
+    else if (wish) control.requestDrain("pause");
+    else if (answered) control.requestDrain("answer");
   }
 
   function consume(ids: readonly string[]): void {
     session.committer.pending.consumed.push(...ids);
     for (const id of ids) taken.add(id);
+  }
+
+  function settling(state?: GraphState): Settling {
+    return {
+      session,
+      plan,
+      state,
+      endWish() {
+        if (wish) consume(grant(draft, wish));
+        wish = undefined;
+      },
+    };
   }
 
   async function look(): Promise<void> {
@@ -84,7 +96,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     }
     const fresh = inbox.filter(({ id }) => !taken.has(id));
     // What the clock ends is taken in when the execution is taken up again: here nobody would notice who was first.
-    if (fresh.length > 0) take(absorb(draft, fresh, clock.now(), NONE_EXPIRED));
+    if (fresh.length > 0) take(absorb(draft, fresh, clock.now(), NONE_EXPIRED, wish));
   }
 
   async function run(absorbed: Absorbed): Promise<ExecutionHandle> {
@@ -96,11 +108,9 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
       session.committer.pending.remindedWaits.push(...absorbed.reminded);
       closeListed(session, absorbed.closed);
       consume(absorbed.consumed);
+      wish = absorbed.wish;
       if (isPoison)
-        return await fail(
-          { session, plan, state: undefined },
-          errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")),
-        );
+        return await fail(settling(), errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")));
       return absorbed.action === "run" ? await runUntilSettled() : await settleResting(absorbed);
     } finally {
       isOver = true;
@@ -110,11 +120,10 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     }
   }
 
-  async function settleResting({ action, reason }: Absorbed): Promise<ExecutionHandle> {
-    const settling: Settling = { session, plan, state: undefined };
-    if (action === "cancel") return await cancel(settling, reason);
-    if (action === "pause") return await pause(settling, reason);
-    if (action === "expire") return await fail(settling, errorOf(overtime()));
+  async function settleResting({ action }: Absorbed): Promise<ExecutionHandle> {
+    if (wish?.action === "cancel") return await cancel(settling(), wish.reason);
+    if (wish?.action === "pause") return await pause(settling(), wish.reason);
+    if (action === "expire") return await fail(settling(), errorOf(overtime()));
     return await session.committer.release(nextWakeAt(draft));
   }
 
@@ -141,53 +150,45 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     };
     try {
       // With `streamMode: values`, the default, a run returns the state of its channels.
-      return { state: (await graph.invoke(await graphInput(), config)) as unknown as GraphState };
+      return { state: (await graph.invoke(await graphInput(session, plan, saver), config)) as unknown as GraphState };
     } catch (error) {
       return { error };
     }
   }
 
-  async function graphInput(): Promise<Command | null> {
-    const answered = draft.waits.filter(({ answer }) => answer !== null);
-    // Always by id, always an object: an unkeyed resume answers every interrupt, a falsy one is refused (`langgraph.md` §1.4).
-    if (answered.length > 0)
-      return new Command({ resume: Object.fromEntries(answered.map(({ interruptId, answer }) => [interruptId, { answer }])) });
-    const hasCheckpoint = (await saver.getTuple({ configurable: { thread_id: session.id, checkpoint_ns: "" } })) !== undefined;
-    if (hasCheckpoint) return null;
-    // A Command goes straight to the first step; plain input would first spend a superstep on LangGraph's own start node.
-    return new Command({ update: { _vars: initialVariables(draft, plan.definition.variables) }, goto: plan.start });
-  }
-
-  async function settleAborted(settling: Settling): Promise<ExecutionHandle> {
+  async function settleAborted(state: GraphState | undefined): Promise<ExecutionHandle> {
     const reason = toSignalboxError(session.signal.reason);
-    if (wish?.action === "cancel") return await cancel(settling, wish.reason);
-    if (reason.code === "MAX_DURATION_EXCEEDED") return await fail(settling, errorOf(reason));
+    if (wish?.action === "cancel") return await cancel(settling(state), wish.reason);
+    if (reason.code === "MAX_DURATION_EXCEEDED") return await fail(settling(state), errorOf(reason));
     if (reason.code === "UNAVAILABLE" && isDraining) return await handOver(session);
     throw reason;
   }
 
   async function settle({ state, error }: { state?: GraphState; error?: unknown }): Promise<ExecutionHandle | undefined> {
-    const settling: Settling = { session, plan, state };
-    if (session.signal.aborted) return await settleAborted(settling);
+    if (session.signal.aborted) return await settleAborted(state);
     if (session.ended)
-      return "failure" in session.ended ? await fail(settling, session.ended.failure) : await complete(settling, session.ended.output);
+      return "failure" in session.ended
+        ? await fail(settling(state), session.ended.failure)
+        : await complete(settling(state), session.ended.output);
     if (session.failure)
-      return session.failure.pause ? await pause(settling, session.failure.error.message) : await fail(settling, session.failure.error);
+      return session.failure.pause
+        ? await pause(settling(state), session.failure.error.message)
+        : await fail(settling(state), session.failure.error);
     // A store that cannot be reached is no failure of the execution: whoever holds the lease next goes on.
     if (error !== undefined && toSignalboxError(error).code === "UNAVAILABLE") throw error;
     if (error !== undefined && !isGraphDrained(error)) {
       session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : "unknown" });
-      return await fail(settling, errorOf(toSignalboxError(error)));
+      return await fail(settling(state), errorOf(toSignalboxError(error)));
     }
-    if (wish?.action === "pause") return await pause(settling, wish.reason);
+    if (wish?.action === "pause") return await pause(settling(state), wish.reason);
     if (isDraining) return await handOver(session);
     if (error !== undefined) return undefined;
     const delivered = absorbMailbox(draft);
     session.committer.pending.drafts.push(...delivered.events);
     closeListed(session, delivered.closed);
     if (draft.waits.some(({ answer }) => answer !== null)) return undefined;
-    if (draft.waits.length > 0) return await park(settling);
-    return await fail(settling, errorOf(new SignalboxError("INTERNAL", "The graph stopped without an end.")));
+    if (draft.waits.length > 0) return await park(settling(state));
+    return await fail(settling(state), errorOf(new SignalboxError("INTERNAL", "The graph stopped without an end.")));
   }
 
   const holding: Holding = {
@@ -211,6 +212,18 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     run,
   };
   return holding;
+}
+
+/** What the graph goes on with: answers, its last checkpoint, or its first step. */
+async function graphInput({ id, draft }: Session, plan: WorkflowPlan, saver: SessionSaver): Promise<Command | null> {
+  const answered = draft.waits.filter(({ answer }) => answer !== null);
+  // Always by id, always an object: an unkeyed resume answers every interrupt, a falsy one is refused (`langgraph.md` §1.4).
+  if (answered.length > 0)
+    return new Command({ resume: Object.fromEntries(answered.map(({ interruptId, answer }) => [interruptId, { answer }])) });
+  const hasCheckpoint = (await saver.getTuple({ configurable: { thread_id: id, checkpoint_ns: "" } })) !== undefined;
+  if (hasCheckpoint) return null;
+  // A Command goes straight to the first step; plain input would first spend a superstep on LangGraph's own start node.
+  return new Command({ update: { _vars: initialVariables(draft, plan.definition.variables) }, goto: plan.start });
 }
 
 /** Waits that ended are closed in the list; one that is not written yet is written as ended. */

@@ -8,6 +8,7 @@ import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle } from "../ports/store.ts";
 import { nextWakeAt } from "./absorb.ts";
 import type { Session } from "./session.ts";
+import { takeTurn } from "./turns.ts";
 
 /** The ways an execution leaves a worker; each is one commit that also gives the lease back. */
 export interface Settling {
@@ -15,45 +16,52 @@ export interface Settling {
   plan: WorkflowPlan;
   /** State as LangGraph returned it; undefined where the run was aborted. */
   state: GraphState | undefined;
+  /** Deals with the messages of what was wished for, fulfilled or overtaken: they are gone with this commit. */
+  endWish(): void;
 }
 
-export async function complete({ session, plan, state }: Settling, output: Json): Promise<ExecutionHandle> {
-  session.draft.output = output;
-  return await end({ session, plan, state }, "COMPLETED", "execution.completed", "The workflow completed.", { output });
+export async function complete(settling: Settling, output: Json): Promise<ExecutionHandle> {
+  settling.session.draft.output = output;
+  return await end(settling, "COMPLETED", "execution.completed", "The workflow completed.", { output });
 }
 
-export async function fail({ session, plan, state }: Settling, error: ExecutionError): Promise<ExecutionHandle> {
-  session.draft.error = error;
-  return await end({ session, plan, state }, "FAILED", "execution.failed", `The workflow failed: ${error.message}`, { error });
+export async function fail(settling: Settling, error: ExecutionError): Promise<ExecutionHandle> {
+  settling.session.draft.error = error;
+  return await end(settling, "FAILED", "execution.failed", `The workflow failed: ${error.message}`, { error });
 }
 
-export async function cancel({ session, plan, state }: Settling, reason: string | null): Promise<ExecutionHandle> {
+export async function cancel(settling: Settling, reason: string | null): Promise<ExecutionHandle> {
+  const { session } = settling;
   const { draft } = session;
   session.committer.pending.closeWaits.push(
     ...draft.waits.filter(({ isListed }) => isListed).map(({ id }) => ({ id, status: "cancelled" as const })),
   );
   draft.waits = [];
   draft.error = { code: "CANCELLED", message: reason ?? "Cancelled.", stepId: null, visit: null, path: null, retryable: false };
-  return await end({ session, plan, state }, "CANCELLED", "execution.cancelled", `Cancelled${reason === null ? "" : `: ${reason}`}.`, {
+  return await end(settling, "CANCELLED", "execution.cancelled", `Cancelled${reason === null ? "" : `: ${reason}`}.`, {
     reason,
   });
 }
 
-export async function pause({ session, plan, state }: Settling, reason: string | null): Promise<ExecutionHandle> {
+export async function pause(settling: Settling, reason: string | null): Promise<ExecutionHandle> {
+  const { session } = settling;
   const { draft } = session;
+  settling.endWish();
+  takeTurn(draft, "pause");
   draft.status = "PAUSED";
-  keepVariables({ session, plan, state });
+  keepVariables(settling);
   draft.idleClaims = 0;
   session.event(ofExecution("execution.paused", `Paused${reason === null ? "" : `: ${reason}`}.`, { reason }));
   return await session.committer.release(null);
 }
 
 /** Everything waits: no lease, no memory. */
-export async function park({ session, plan, state }: Settling): Promise<ExecutionHandle> {
+export async function park(settling: Settling): Promise<ExecutionHandle> {
+  const { session } = settling;
   const { draft } = session;
   draft.isParked = true;
   draft.idleClaims = 0;
-  keepVariables({ session, plan, state });
+  keepVariables(settling);
   const kinds = draft.waits.map(({ stepId, kind }) => `${stepId} (${kind})`).join(", ");
   session.event(ofExecution("execution.parked", `Parked: waits for ${kinds}.`, { waits: draft.waits.map(({ id }) => id) }));
   return await session.committer.release(nextWakeAt(draft));
@@ -73,6 +81,7 @@ async function end(
 ): Promise<ExecutionHandle> {
   const { session, plan } = settling;
   const { draft, clock } = session;
+  settling.endWish();
   draft.status = status;
   draft.endedAt = isoTime(clock);
   draft.inFlight = {};

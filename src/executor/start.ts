@@ -10,6 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
 import type { Actor, StartRequest } from "./executor.ts";
+import { canonical } from "./canonical.ts";
 import { createLru } from "./lru.ts";
 import { hidden } from "./secrets.ts";
 
@@ -151,12 +152,4 @@ function digest({ workflowId, version, input, variables }: StartRequest): string
   return createHash("sha256")
     .update(canonical({ workflowId, version: version ?? null, input, variables: variables ?? {} }))
     .digest("hex");
-}
-
-/** JSON with sorted keys: the same request written in another order is the same request. */
-function canonical(value: Json): string {
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  const keys = Object.keys(value).toSorted();
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key] ?? null)}`).join(",")}}`;
 }

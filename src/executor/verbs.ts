@@ -1,18 +1,29 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { TERMINAL_STATUSES, type Execution, type InboxMessage } from "../definition/execution.ts";
 import { notFound, SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
 import { takesEvent } from "./event-wait.ts";
+import { canonical } from "./canonical.ts";
 import type { Actor, Executor } from "./executor.ts";
 import { castVote } from "./vote.ts";
+import { turnsOf } from "./turns.ts";
 import { watchUntil } from "./watch-until.ts";
 
 /** How long a verb waits for its effect before it answers with what is, milliseconds. */
 const EFFECT_MS = 2_000;
 
 type Body = InboxMessage["body"];
+
+interface Ask {
+  body: Body;
+  /** What the actor knew; the execution as it was read, unless told. */
+  basedOn?: InboxMessage["basedOn"];
+  key: string | undefined;
+  hasEffect(now: Execution): boolean;
+}
+
 type Verbs = Pick<Executor, "cancel" | "pause" | "resume" | "retry" | "signal" | "answer">;
 
 /**
@@ -26,18 +37,31 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
     return handle.execution;
   }
 
-  async function send(actor: Actor, execution: Execution, body: Body, hasEffect: (now: Execution) => boolean): Promise<Execution> {
+  async function send(actor: Actor, execution: Execution, { body, basedOn = turnsOf(execution), key, hasEffect }: Ask): Promise<Execution> {
     const message: InboxMessage = {
-      id: randomUUID(),
+      id: key === undefined ? randomUUID() : keyedId(key),
       tenant: actor.tenant,
       executionId: execution.id,
       at: isoTime(clock),
       principal: actor.id,
+      basedOn,
+      ...(key === undefined ? {} : { request: digest(body) }),
       body,
     };
-    await store.inbox.send(message);
+    if (!(await store.inbox.send(message))) {
+      // Sent before and not taken in yet. One that is gone meanwhile was taken in, and the record knows its key.
+      const known = (await store.inbox.list(actor.tenant, execution.id)).find(({ id }) => id === message.id);
+      if (known && known.request !== message.request) throw new SignalboxError("IDEMPOTENCY_MISMATCH");
+    }
     await queue.enqueue({ tenant: actor.tenant, executionId: execution.id });
     return await watchUntil({ store, clock }, actor.tenant, execution.id, { timeoutMs: EFFECT_MS, until: hasEffect });
+  }
+
+  /** The pause that no step boundary let take effect yet can be taken back. */
+  async function isPausing(execution: Execution): Promise<boolean> {
+    const { turns } = turnsOf(execution);
+    const inbox = await store.inbox.list(execution.tenant, execution.id);
+    return inbox.some(({ body, basedOn }) => body.type === "pause" && basedOn?.turns === turns);
   }
 
   function refuse(execution: Execution, verb: string): never {
@@ -45,51 +69,83 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
   }
 
   return {
-    async cancel(actor, id, reason) {
+    async cancel(actor, id, reason, { idempotencyKey: key } = {}) {
       const execution = await find(actor.tenant, id);
-      if (execution.status === "CANCELLED") return execution;
-      if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "cancelled");
-      return await send(actor, execution, { type: "cancel", reason: reason ?? null }, ({ status }) => TERMINAL_STATUSES.has(status));
+      const body: Body = { type: "cancel", reason: reason ?? null };
+      if (execution.status === "CANCELLED" || isTaken(execution, key, body)) return execution;
+      if (isOver(execution)) refuse(execution, "cancelled");
+      return await send(actor, execution, { body, key, hasEffect: isOver });
     },
-    async pause(actor, id, reason) {
+    async pause(actor, id, reason, { idempotencyKey: key } = {}) {
       const execution = await find(actor.tenant, id);
-      if (execution.status === "PAUSED") return execution;
-      if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "paused");
-      return await send(
-        actor,
-        execution,
-        { type: "pause", reason: reason ?? null },
-        ({ status }) => status === "PAUSED" || TERMINAL_STATUSES.has(status),
-      );
+      const body: Body = { type: "pause", reason: reason ?? null };
+      if (isTaken(execution, key, body) || execution.status === "PAUSED") return execution;
+      if (isOver(execution)) refuse(execution, "paused");
+      const { turns } = turnsOf(execution);
+      return await send(actor, execution, { body, key, hasEffect: (now) => isOver(now) || turnsOf(now).turns > turns });
     },
-    async resume(actor, id) {
-      const execution = await find(actor.tenant, id);
-      if (execution.status !== "PAUSED") refuse(execution, "resumed");
-      return await send(actor, execution, { type: "resume" }, ({ status }) => status !== "PAUSED");
+    async resume(actor, id, { idempotencyKey: key } = {}) {
+      const body: Body = { type: "resume" };
+      let execution = await find(actor.tenant, id);
+      if (isTaken(execution, key, body)) return execution;
+      if (isOver(execution)) refuse(execution, "resumed");
+      const isEarly = execution.status !== "PAUSED" && (await isPausing(execution));
+      if (execution.status !== "PAUSED" && !isEarly) {
+        // It may have been paused just now: then the mail was gone before it was looked for.
+        execution = await find(actor.tenant, id);
+        if (execution.status !== "PAUSED") refuse(execution, "resumed");
+      }
+      const { turns, retries } = turnsOf(execution);
+      const basedOn = { turns: turns + (isEarly ? 1 : 0), retries };
+      return await send(actor, execution, { body, basedOn, key, hasEffect: (now) => isOver(now) || turnsOf(now).turns > basedOn.turns });
     },
-    async retry(actor, id, { mode = "retry", output = null } = {}) {
+    async retry(actor, id, { mode = "retry", output = null, idempotencyKey: key } = {}) {
       const execution = await find(actor.tenant, id);
+      const body: Body = { type: "retry", mode, output };
+      if (isTaken(execution, key, body)) return execution;
       if (execution.status !== "FAILED") refuse(execution, "retried");
       // What failed and was compensated is undone; there is no step left to go on at.
       if (!execution.waits.some(({ kind }) => kind === "failure")) refuse(execution, "retried after its compensation");
-      return await send(actor, execution, { type: "retry", mode, output }, ({ lastSeq }) => lastSeq > execution.lastSeq);
+      return await send(actor, execution, { body, key, hasEffect: ({ lastSeq }) => lastSeq > execution.lastSeq });
     },
-    async signal(actor, id, { event, data = null, eventId }) {
+    async signal(actor, id, { event, data = null, eventId, idempotencyKey: key }) {
       const execution = await find(actor.tenant, id);
-      if (TERMINAL_STATUSES.has(execution.status)) refuse(execution, "signalled");
+      const body: Body = { type: "signal", event, data, eventId: eventId ?? null };
+      if (isTaken(execution, key, body)) return execution;
+      if (isOver(execution)) refuse(execution, "signalled");
       const { lastSeq } = execution;
       const message = { id: eventId ?? "", event, data, at: isoTime(clock) };
       const isAwaited = execution.waits.some((wait) => takesEvent(wait, message));
-      const hasEffect = (now: Execution) => !isAwaited || now.lastSeq > lastSeq;
-      return await send(actor, execution, { type: "signal", event, data, eventId: eventId ?? null }, hasEffect);
+      return await send(actor, execution, { body, key, hasEffect: (now) => !isAwaited || isOver(now) || now.lastSeq > lastSeq });
     },
     async answer(actor, waitId, data) {
       const { wait, isDecided } = await castVote({ store, clock }, actor, waitId, data);
       if (!isDecided) return wait;
       await queue.enqueue({ tenant: actor.tenant, executionId: wait.executionId });
-      const isTaken = ({ waits }: Execution) => !waits.some(({ id, answer: given }) => id === waitId && given === null);
-      await watchUntil({ store, clock }, actor.tenant, wait.executionId, { timeoutMs: EFFECT_MS, until: isTaken });
+      const isGone = ({ waits }: Execution) => !waits.some(({ id, answer: given }) => id === waitId && given === null);
+      await watchUntil({ store, clock }, actor.tenant, wait.executionId, { timeoutMs: EFFECT_MS, until: isGone });
       return wait;
     },
   };
+}
+
+function isOver({ status }: Execution): boolean {
+  return TERMINAL_STATUSES.has(status);
+}
+
+/** The id of a message under a key: the same however often it is sent. */
+function keyedId(key: string): string {
+  return `key-${createHash("sha256").update(key).digest("base64url").slice(0, 22)}`;
+}
+
+function digest(body: Body): string {
+  return createHash("sha256").update(canonical(body)).digest("base64url").slice(0, 22);
+}
+
+/** True where the same was asked under this key before, and taken in. */
+function isTaken({ verbs }: Execution, key: string | undefined, body: Body): boolean {
+  if (key === undefined) return false;
+  const known = verbs?.keyed.find(({ id }) => id === keyedId(key));
+  if (known && known.request !== digest(body)) throw new SignalboxError("IDEMPOTENCY_MISMATCH");
+  return known !== undefined;
 }

@@ -1,43 +1,7 @@
 import { expect, test, vi } from "vitest";
-import { z } from "zod";
-import type { Json } from "../../src/definition/json.ts";
-import { defineStep, type StepType } from "../../src/steps/step.ts";
 import { createEngine, testInMemory } from "../support/engine.ts";
+import { gatedStep, twoSteps } from "../support/gated-step.ts";
 import { manualClock } from "../support/manual-clock.ts";
-
-/** A step that waits for the test to let it go on, by name. */
-function gatedStep() {
-  const calls: { step: string; key: string; attempt: number }[] = [];
-  const gates: { step: string; open: (value: Json) => void; signal: AbortSignal }[] = [];
-  const type = defineStep({
-    type: "gated",
-    title: "Gated",
-    description: "For tests",
-    group: "Work",
-    config: z.record(z.string(), z.unknown()),
-    run: ({ step, idempotencyKey, attempt, signal }) => {
-      calls.push({ step: step.id, key: idempotencyKey, attempt });
-      return new Promise((resolve) => gates.push({ step: step.id, signal, open: (value) => resolve({ kind: "done", output: value }) }));
-    },
-  });
-  const gate = async (index: number) => {
-    await expect.poll(() => gates.length).toBeGreaterThan(index);
-    const found = gates[index];
-    if (!found) throw new Error("no gate");
-    return found;
-  };
-  return { type: type as StepType, calls, gate };
-}
-
-const twoSteps = {
-  id: "two",
-  name: "Two",
-  steps: [
-    { id: "a", type: "gated", nextSteps: ["b"] },
-    { id: "b", type: "gated" },
-  ],
-  output: { a: "${ steps.a.output }", b: "${ steps.b.output }" },
-};
 
 testInMemory("a worker that lost its lease changes nothing, and the next one repeats only the step in flight, with its key", async () => {
   const { type, calls, gate } = gatedStep();

@@ -5,13 +5,21 @@ import { defineOperation, PathId } from "./operation.ts";
 
 const Reason = z.string().max(1_000).optional().describe("Kept in the history");
 
+const Key = z.string().min(1).max(255).optional().describe("Asked again under the same key, it counts once");
+
 const verb = {
   noun: "executions",
   kind: "mutation",
   scope: "executions:write",
   status: 200,
   output: ExecutionView,
-  errors: ["NOT_FOUND", "CONFLICT"],
+  headers: {
+    idempotencyKey: {
+      header: "idempotency-key",
+      description: "Asked again under the same key, it counts once and is answered again; with another request the key is refused",
+    },
+  },
+  errors: ["NOT_FOUND", "CONFLICT", "IDEMPOTENCY_MISMATCH"],
 } as const;
 
 export const cancelExecution = defineOperation({
@@ -19,8 +27,9 @@ export const cancelExecution = defineOperation({
   name: "cancelExecution",
   summary: "Cancel an execution; cancelling a cancelled one is no error",
   route: "POST /api/v1/executions/:id/cancel",
-  input: z.strictObject({ id: PathId, reason: Reason }),
-  handle: async ({ services, principal }, { id, reason }) => executionView(await services.executor.cancel(principal, id, reason)),
+  input: z.strictObject({ id: PathId, reason: Reason, idempotencyKey: Key }),
+  handle: async ({ services, principal }, { id, reason, ...once }) =>
+    executionView(await services.executor.cancel(principal, id, reason, once)),
 });
 
 export const pauseExecution = defineOperation({
@@ -28,17 +37,18 @@ export const pauseExecution = defineOperation({
   name: "pauseExecution",
   summary: "Pause an execution after its present step",
   route: "POST /api/v1/executions/:id/pause",
-  input: z.strictObject({ id: PathId, reason: Reason }),
-  handle: async ({ services, principal }, { id, reason }) => executionView(await services.executor.pause(principal, id, reason)),
+  input: z.strictObject({ id: PathId, reason: Reason, idempotencyKey: Key }),
+  handle: async ({ services, principal }, { id, reason, ...once }) =>
+    executionView(await services.executor.pause(principal, id, reason, once)),
 });
 
 export const resumeExecution = defineOperation({
   ...verb,
   name: "resumeExecution",
-  summary: "Go on with a paused execution",
+  summary: "Go on with a paused execution, or take back a pause that waits for a step",
   route: "POST /api/v1/executions/:id/resume",
-  input: z.strictObject({ id: PathId }),
-  handle: async ({ services, principal }, { id }) => executionView(await services.executor.resume(principal, id)),
+  input: z.strictObject({ id: PathId, idempotencyKey: Key }),
+  handle: async ({ services, principal }, { id, ...once }) => executionView(await services.executor.resume(principal, id, once)),
 });
 
 export const retryExecution = defineOperation({
@@ -50,10 +60,12 @@ export const retryExecution = defineOperation({
     id: PathId,
     mode: z.enum(["retry", "skip"]).meta({ id: "RetryMode" }).optional().describe("retry unless told"),
     output: JsonValue.optional().describe("Output of the skipped step; null unless told"),
+    idempotencyKey: Key,
   }),
-  handle: async ({ services, principal }, { id, mode, output }) =>
+  handle: async ({ services, principal }, { id, mode, output, ...once }) =>
     executionView(
       await services.executor.retry(principal, id, {
+        ...once,
         ...(mode === undefined ? {} : { mode }),
         ...(output === undefined ? {} : { output }),
       }),
@@ -70,10 +82,12 @@ export const signalExecution = defineOperation({
     event: z.string().min(1).max(255),
     data: JsonValue.optional(),
     eventId: z.string().min(1).max(255).optional().describe("The same id counts once"),
+    idempotencyKey: Key,
   }),
-  handle: async ({ services, principal }, { id, event, data, eventId }) =>
+  handle: async ({ services, principal }, { id, event, data, eventId, ...once }) =>
     executionView(
       await services.executor.signal(principal, id, {
+        ...once,
         event,
         ...(data === undefined ? {} : { data }),
         ...(eventId === undefined ? {} : { eventId }),

@@ -29,6 +29,7 @@ const SHARED: Record<string, Loss> = {
   "attempts count up": "sequence errors",
   "a confirmed answer counts": "lost",
   "a confirmed verb counts": "lost",
+  "a verb takes effect once": "applied twice",
 };
 
 // Not shared: that a finished step is not called again. A process that was stopped before its call makes it when it wakes up; that

@@ -18,10 +18,7 @@ import { torment, type Trouble } from "./nemesis.ts";
 import { startPods } from "./pods.ts";
 import { startReceiver, type Arrival } from "./receiver.ts";
 
-/**
- * What runs: a third of it calls outside, so that a repeat shows. Nothing is paused: a pause that a slow process still had in hand
- * when its client asked another one lands after the resume, and rightly pauses again.
- */
+/** What runs: a third of it calls outside, so that a repeat shows. */
 const MIX: readonly Kind[] = [
   "calls",
   "decisions",
@@ -32,7 +29,7 @@ const MIX: readonly Kind[] = [
   "line",
   "prompts",
   "calls",
-  "prompts",
+  "paused",
   "decisions",
   "cancelled",
 ];

@@ -62,7 +62,8 @@ export async function start(run: Run, { client, dice, signal, on }: ActorOptions
 
   async function ask({ confirmed }: Started, verb: string): Promise<void> {
     await pause(dice.between(20, 600));
-    const { status } = await client.insist("POST", `/api/v1/executions/${id}/${verb}`, {});
+    const key = { "idempotency-key": `${verb}-${run.run}` };
+    const { status } = await client.insist("POST", `/api/v1/executions/${id}/${verb}`, {}, key);
     confirmed.push({ verb, status });
   }
 }

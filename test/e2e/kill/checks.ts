@@ -146,6 +146,13 @@ export const CHECKS: Record<string, Check> = {
       // A pause that was taken back before the step in work was over leaves no trace, and neither does taking it back.
       return verb !== "cancel" || events.some((event) => event.type === type) ? [] : [`${verb} was confirmed and there is no ${type}`];
     }),
+
+  "a verb takes effect once": ({ events, started: { confirmed } }) =>
+    ["pause", "resume"].flatMap((verb) => {
+      const asked = confirmed.filter((one) => one.verb === verb).length;
+      const done = events.filter(({ type }) => type === `execution.${verb}d`).length;
+      return done <= asked ? [] : [`${verb} was asked ${asked} times and took effect ${done} times`];
+    }),
 };
 
 /** Everything that was broken of what `checks` promise. */
