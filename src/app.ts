@@ -7,6 +7,7 @@ import { openStore } from "./adapters/open.ts";
 import { createModels, type ModelsOptions } from "./ai/models.ts";
 import { createServer } from "./api/server.ts";
 import { environmentSecret, type Config } from "./config.ts";
+import { createCircuits } from "./executor/circuits.ts";
 import { createCompiled } from "./executor/compiled.ts";
 import { createExecutor } from "./executor/create-executor.ts";
 import type { Executor } from "./executor/executor.ts";
@@ -23,6 +24,7 @@ import type { Store } from "./ports/store.ts";
 import { createOutbound } from "./outbound/outbound.ts";
 import { loadActions, loadStepTypes, loadTools } from "./registry.ts";
 import { createTools } from "./tools/tools.ts";
+import { circuitObserver } from "./telemetry/circuits.ts";
 import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
@@ -89,10 +91,12 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     throw error;
   }
   const tokens = createTokenHub();
+  const onCircuit = circuitObserver(telemetry.metrics, log);
   const models = createModels({
     default: config.SIGNALBOX_MODEL,
     openai: { apiKey: config.OPENAI_API_KEY, baseUrl: config.OPENAI_BASE_URL },
     clock,
+    onCircuit,
     ...modelOptions,
   });
   const executor = createExecutor({ store, queue, clock, tokens });
@@ -122,6 +126,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           horizonMs: config.SIGNALBOX_SWEEP_MS * 2,
           compiled,
           fetch: outbound.request,
+          circuits: createCircuits({ clock, onChange: onCircuit }),
           modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
           log,
         });

@@ -34,6 +34,7 @@ export const ERRORS = {
   MAX_DURATION_EXCEEDED: { status: 422, retryable: false, title: "The execution ran longer than its limit" },
   BUDGET_EXCEEDED: { status: 422, retryable: false, title: "The model budget is used up" },
   DECISION_FAILED: { status: 502, retryable: false, title: "The decision maker found no allowed choice" },
+  CIRCUIT_OPEN: { status: 503, retryable: true, title: "Whom the step would call failed too often and is left alone" },
   MODEL_FAILED: { status: 502, retryable: true, title: "The model did not give a usable answer" },
   MODEL_NOT_CONFIGURED: { status: 422, retryable: false, title: "The model cannot be used as configured" },
   LEASE_LOST: { status: 409, retryable: true, title: "Another worker owns the execution now" },

@@ -1,6 +1,7 @@
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { Circuit, CircuitChange } from "../circuit/circuit.ts";
 import { systemClock, type Clock } from "../ports/clock.ts";
-import { createCircuit, type Circuit } from "./circuit.ts";
+import { createModelCircuit } from "./circuit.ts";
 import { complete, type ModelHandle } from "./complete.ts";
 import { modelError } from "./failure.ts";
 import type { ModelReply, ModelRequest } from "./model-call.ts";
@@ -32,6 +33,8 @@ export interface ModelsOptions extends Partial<Record<EndpointName, Endpoint | u
   /** US dollars per million tokens by `provider:model`, over the built-in list. */
   prices?: Readonly<Record<string, Price>> | undefined;
   clock?: Clock | undefined;
+  /** Told when a model's circuit opens, is tried or closes. */
+  onCircuit?: ((model: string, change: CircuitChange) => void) | undefined;
   /** How optional packages are loaded. */
   importPackage?: ((name: string) => Promise<unknown>) | undefined;
 }
@@ -65,7 +68,7 @@ export function createModels(options: ModelsOptions = {}): Models {
   }
 
   function circuitOf(model: string): Circuit {
-    const circuit = circuits.get(model) ?? createCircuit({ model, clock });
+    const circuit = circuits.get(model) ?? createModelCircuit(model, clock, (change) => options.onCircuit?.(model, change));
     circuits.set(model, circuit);
     return circuit;
   }

@@ -1,8 +1,10 @@
 import type { ModelCalls } from "../ai/model-call.ts";
+import type { Circuit } from "../circuit/circuit.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { EventDraft } from "../definition/event.ts";
 import type { Execution, ExecutionError } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
+import type { Breaker } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -102,6 +104,7 @@ export interface StepHost {
   values(refs: readonly string[]): Promise<Map<string, Json>>;
   models(place: StepPlace): ModelCalls;
   readonly fetch: HttpFetch;
+  circuit(breaker: Breaker): Circuit;
   thread(place: StepPlace): StepThread;
   decision(place: StepPlace): Promise<Decision | undefined>;
   recordDecision(place: StepPlace, decision: Decision): Promise<void>;

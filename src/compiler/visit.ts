@@ -116,12 +116,25 @@ async function runAttempt(visit: Visit): Promise<StepResult> {
   using timer = plan.timeoutMs === undefined ? undefined : attemptTimer(host, plan.timeoutMs);
   const signal = timer ? AbortSignal.any([visit.signal, timer.signal]) : visit.signal;
   const context = stepContext(visit, signal);
+  // Coming back from a wait is no call of its own: a refusal here would have the call before it made again.
+  if (plan.step.breaker !== undefined && !resumed) {
+    return await host.circuit(plan.step.breaker).through(async () => await resultOf(plan.type.run(context), signal));
+  }
   const work = resumed && wait?.answer && plan.type.resume ? plan.type.resume(context, wait.answer, resumed.step) : plan.type.run(context);
   // A pure step answers at once; awaiting a race would cost a turn of the event loop per step.
   if (!(work instanceof Promise)) return work;
-  const result = await (plan.type.pure ? work : Promise.race([work, aborted(signal)]));
-  if (signal.aborted) throw abortReason(signal);
-  return result;
+  return plan.type.pure ? await work : await resultOf(work, signal);
+}
+
+/** What a step came to, or why its attempt was ended. */
+async function resultOf(work: Promise<StepResult> | StepResult, signal: AbortSignal): Promise<StepResult> {
+  try {
+    const result = await Promise.race([work, aborted(signal)]);
+    if (signal.aborted) throw abortReason(signal);
+    return result;
+  } catch (thrown) {
+    throw signal.aborted ? abortReason(signal) : thrown;
+  }
 }
 
 function isStepState(state: Json): state is { step: Json } {

@@ -52,6 +52,22 @@ export const ErrorPolicy = z
   .meta({ id: "ErrorPolicy" });
 export type ErrorPolicy = z.infer<typeof ErrorPolicy>;
 
+const BreakerKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "must hold 1 to 64 letters, digits, dots, _ or -");
+
+/** Whom a step calls, and when to leave it alone. */
+export const Breaker = z
+  .union([
+    BreakerKey,
+    z.strictObject({
+      key: BreakerKey,
+      failures: z.number().int().min(1).max(1_000).optional().describe("Failures that open it; 5 unless told"),
+      window: Duration.optional().describe("They count where they lie within this; 1m unless told"),
+      openFor: Duration.optional().describe("How long nobody calls then; 30s unless told"),
+    }),
+  ])
+  .meta({ id: "Breaker" });
+export type Breaker = z.infer<typeof Breaker>;
+
 export const Position = z.strictObject({ x: z.number(), y: z.number() }).meta({ id: "Position" });
 
 const stepFields = {
@@ -66,6 +82,7 @@ const stepFields = {
   retry: RetryPolicy.optional(),
   timeout: Duration.optional().describe("Longest time of one attempt"),
   onError: ErrorPolicy.optional(),
+  breaker: Breaker.optional().describe("Circuit breaker, shared by all steps that name its key"),
   effect: z.enum(["none", "idempotent", "once"]).optional().describe("How a repeat after a crash is treated"),
   maxVisits: z.number().int().min(1).max(100_000).optional().describe("How often the step may be entered in one execution"),
   compensate: StepId.optional().describe("Step that undoes this one, run in reverse order of completion"),

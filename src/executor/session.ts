@@ -3,11 +3,10 @@ import type { ModelCalls } from "../ai/model-call.ts";
 import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { SignalboxError } from "../errors.ts";
-import type { HttpFetch } from "../outbound/http.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
-import { recordedEvent } from "./decision-events.ts";
+import { recordsDecisions } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
 import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
 import { createSessionReads } from "./session-reads.ts";
@@ -25,7 +24,8 @@ export interface SessionOptions {
   clock: Clock;
   leaseMs: number;
   modelsFor(session: Session, place: StepPlace): ModelCalls;
-  fetch: HttpFetch;
+  /** How steps reach others. */
+  outside: Pick<StepHost, "fetch" | "circuit">;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
   /** Called when messages to other executions are durable. */
@@ -73,7 +73,7 @@ export function createSession({
   clock,
   leaseMs,
   modelsFor,
-  fetch,
+  outside,
   onFailure,
   onSent,
   onSuperstep,
@@ -185,16 +185,9 @@ export function createSession({
     },
     values: (refs) => reads.values(refs),
     models: (place) => modelsFor(session, place),
-    fetch,
+    ...outside,
     thread: (place) => createStepThread({ place, draft, committer, reads, saver: store.checkpointer, flush, patience }),
-    decision: ({ path, visit }) => reads.decision(path, visit),
-    async recordDecision(place, decision) {
-      // A crash between this commit and the step's own leads here again with a person's answer: it is told once.
-      if (draft.epoch > 1 && (await reads.isRecorded(decision.id))) return;
-      committer.pending.decisions.push(decision);
-      committer.pending.drafts.push(recordedEvent(place, decision, isoTime(clock)));
-      await flush();
-    },
+    ...recordsDecisions({ draft, committer, reads, clock, flush }),
 
     async put(ns, parentId, checkpoint, metadata, newVersions) {
       // The checkpoint holds what the writes of its parent led to, and both are in one commit: the writes would never be read.

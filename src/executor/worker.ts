@@ -9,6 +9,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Queue, WorkHint } from "../ports/queue.ts";
 import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 import { absorb, nextWakeAt } from "./absorb.ts";
+import type { Circuits } from "./circuits.ts";
 import { expireListedWaits } from "./expire.ts";
 import { holdExecution, type Holding } from "./hold.ts";
 import { createSession, type Session } from "./session.ts";
@@ -38,6 +39,7 @@ export interface WorkerOptions {
   modelsFor(session: Session, place: StepPlace, limits: Limits | undefined): ModelCalls;
   /** How steps ask somebody outside. */
   fetch: HttpFetch;
+  circuits: Circuits;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -148,7 +150,7 @@ export function createWorker(options: WorkerOptions): Worker {
       clock,
       leaseMs,
       modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits),
-      fetch: options.fetch,
+      outside: { fetch: options.fetch, circuit: (breaker) => options.circuits.of(draft.tenant, breaker) },
       onSent: (to) => void Promise.all(to.map(hintAt)),
       onFailure: () => holdings.get(draft.id)?.stop(),
       onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),

@@ -62,6 +62,11 @@ export function createMetrics() {
       ["route", "method", "status"],
       CALL_SECONDS,
     ),
+    circuitChanges: counter("signalbox_circuit_changes_total", "Circuit breakers that changed, by key or model and new state", [
+      "circuit",
+      "to",
+    ]),
+    circuitsOpen: gauge("signalbox_circuits_open", "Circuit breakers that let nobody through now, but for a probe"),
     sockets: gauge("signalbox_sockets", "Open WebSockets"),
   };
 }

@@ -8,6 +8,7 @@ import type { ExecutionEvent } from "../../src/definition/event.ts";
 import type { Execution } from "../../src/definition/execution.ts";
 import type { JsonObject } from "../../src/definition/json.ts";
 import { WorkflowInput } from "../../src/definition/workflow.ts";
+import { createCircuits } from "../../src/executor/circuits.ts";
 import { createCompiled } from "../../src/executor/compiled.ts";
 import { createExecutor } from "../../src/executor/create-executor.ts";
 import type { Executor, StartRequest } from "../../src/executor/executor.ts";
@@ -72,6 +73,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const tokens = createTokenHub();
   const models = createModels({ clock, ...options.models });
   const outbound = createOutbound({ clock, ...options.outbound });
+  const circuits = createCircuits({ clock });
   const executor = createExecutor({ store, queue, clock, tokens });
   const workflows = createWorkflowManager({ store, stepTypes, clock });
   const workers: Worker[] = [];
@@ -97,6 +99,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       horizonMs: 24 * 3_600_000,
       compiled: createCompiled({ store, stepTypes, saver, hostOf }),
       fetch: outbound.request,
+      circuits,
       modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
       log: () => {},
     });

@@ -2,6 +2,7 @@ import type { Issue } from "../../errors.ts";
 import { pointerKeys } from "../pointer.ts";
 import { inputSchemaIssues } from "../input-schema.ts";
 import type { WorkflowDefinition } from "../workflow.ts";
+import { checkBreakers } from "./breakers.ts";
 import { checkDecisions } from "./decisions.ts";
 import { checkExpressions } from "./expressions.ts";
 import { checkGraph } from "./graph.ts";
@@ -20,6 +21,7 @@ const RULES: readonly ((outline: Outline) => Issue[])[] = [
   checkVariables,
   checkRoutes,
   checkDecisions,
+  checkBreakers,
   checkRegions,
   checkGraph,
   checkExpressions,

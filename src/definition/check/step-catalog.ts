@@ -14,6 +14,8 @@ export interface CatalogType {
   type: string;
   aliases?: readonly string[];
   config: z.ZodType;
+  /** True: asks nobody outside. */
+  pure?: boolean;
   expressions?: readonly string[];
   literal?: readonly string[];
   routes?(config: unknown): NextStep[];
