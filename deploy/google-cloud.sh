@@ -25,22 +25,20 @@ main() {
   identity "$api" signalbox-api
   identity "$worker" signalbox-worker
 
-  # Work hints, events in, lifecycle events out, and what nobody could read.
+  # Work hints, events in, lifecycle events out, and what could not be delivered ten times.
   topic signalbox-work
   topic signalbox-events
   topic signalbox-lifecycle
   topic signalbox-dead-letter
   # A lost hint only delays: an hour is plenty, and no dead letter is wanted.
   subscription signalbox-work signalbox-work --ack-deadline=10 --message-retention-duration=1h
-  # An event must not get lost: kept for a week, parked after ten tries, per-key order.
+  # An event must not get lost: kept for a week, put aside after ten deliveries, per-key order.
   subscription signalbox-events signalbox-events --ack-deadline=30 --message-retention-duration=7d --enable-message-ordering \
     --min-retry-delay=10s --max-retry-delay=600s --max-delivery-attempts=10 --dead-letter-topic=signalbox-dead-letter
   subscription signalbox-dead-letter signalbox-dead-letter --ack-deadline=60 --message-retention-duration=31d
   publisher "$api" signalbox-work
   publisher "$worker" signalbox-work
   publisher "$worker" signalbox-lifecycle
-  # Workers park there, with the reason, what can never be taken.
-  publisher "$worker" signalbox-dead-letter
   subscriber "$worker" signalbox-work
   subscriber "$worker" signalbox-events
   # Pub/Sub itself forwards dead letters.

@@ -8,6 +8,7 @@ import { createModels, type ModelsOptions } from "./ai/models.ts";
 import { createServer } from "./api/server.ts";
 import { environmentSecret, type Config } from "./config.ts";
 import { createCircuits } from "./executor/circuits.ts";
+import { createEvents, type Events } from "./events/events.ts";
 import { createCompiled } from "./executor/compiled.ts";
 import { createExecutor } from "./executor/create-executor.ts";
 import type { Executor } from "./executor/executor.ts";
@@ -27,8 +28,8 @@ import { createTools } from "./tools/tools.ts";
 import { circuitObserver } from "./telemetry/circuits.ts";
 import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
+import { eventMetrics } from "./telemetry/event-metrics.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
-import { createMessageHandler } from "./triggers/event-message.ts";
 import { createTriggerManager, type TriggerManager } from "./triggers/manager.ts";
 import { startScheduler } from "./triggers/scheduler.ts";
 import { createSecretReader } from "./triggers/secret-reader.ts";
@@ -41,6 +42,7 @@ export interface App extends AsyncDisposable {
   executor: Executor;
   workflows: WorkflowManager;
   triggers: TriggerManager;
+  events: Events;
   store: Store;
   /** Undefined in the role `api`. */
   worker: Worker | undefined;
@@ -101,6 +103,17 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   });
   const executor = createExecutor({ store, queue, clock, tokens });
   const triggers = createTriggerManager({ store, executor, types: triggerTypes, clock, readSecret });
+  const { metrics } = telemetry;
+  const events = createEvents({
+    store,
+    queue,
+    triggers,
+    clock,
+    keepMs: config.SIGNALBOX_EVENT_RETENTION,
+    keepParkedMs: config.SIGNALBOX_PARKED_RETENTION,
+    maxBytes: config.SIGNALBOX_BODY_LIMIT,
+    observer: eventMetrics(metrics, log),
+  });
   const workflows = createWorkflowManager({ store, stepTypes, triggerTypes, writes: triggers.writes, clock });
 
   const sessions = new Map<string, Session>();
@@ -133,7 +146,9 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const stopConsuming = worker ? await queue.consume(worker.take, { freeSlots: () => worker.freeSlots }).catch(giveUp) : undefined;
   const feed = worker ? await openEventFeed(config.SIGNALBOX_EVENTS, broker).catch(giveUp) : undefined;
   const stopEvents = await feed
-    ?.consume(createMessageHandler({ triggers, tenant: config.SIGNALBOX_EVENTS_TENANT, maxBytes: config.SIGNALBOX_BODY_LIMIT }))
+    ?.consume((message) => events.handleMessage(config.SIGNALBOX_EVENTS_TENANT, message, "pubsub"), {
+      freeSlots: () => worker?.freeSlots ?? 0,
+    })
     .catch(giveUp);
   const sweeper = worker ? startSweeper({ store, worker, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log }) : undefined;
   const scheduler = worker
@@ -141,12 +156,12 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     : undefined;
   let isDraining = false;
   const readiness = () => (isDraining ? { ready: false, reason: "draining" } : { ready: true });
-  const { metrics } = telemetry;
   const sample = () => sampleWorker(metrics, isDraining ? undefined : worker, config.SIGNALBOX_CONCURRENCY);
   const server = await createServer({
     executor,
     workflows,
     triggers,
+    events,
     store,
     stepTypes,
     config,
@@ -177,7 +192,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     await server.close();
   }
   const close = () => (closing ??= closeAll());
-  return { config, server, executor, workflows, triggers, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
+  return { config, server, executor, workflows, triggers, events, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
 }
 
 /** Values that must not appear in a log line. */

@@ -1,9 +1,16 @@
 import { z } from "zod";
 import { McpServers } from "./config/mcp.ts";
-import { ApiKeys, JwtIssuers, jsonOf } from "./config/credentials.ts";
+import { ApiKeys, JwtIssuers, jsonOf, PushIdentities } from "./config/credentials.ts";
 
 const Port = z.coerce.number("must be a port number, 0 to 65535").int().min(0).max(65_535);
 const Milliseconds = z.coerce.number("must be a number of milliseconds").int().min(1);
+/** Milliseconds of a duration like `7d`. */
+const Duration = z
+  .string()
+  .regex(/^[1-9]\d{0,6}(s|m|h|d)$/, 'must be a duration like "90s", "12h" or "7d"')
+  .transform(
+    (text) => Number(text.slice(0, -1)) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[text.slice(-1) as "s" | "m" | "h" | "d"],
+  );
 const Flag = z.stringbool();
 const List = z.string().transform((text) => text.split(",").flatMap((item) => item.trim() || []));
 
@@ -30,6 +37,15 @@ const Environment = z.object({
     .default("off")
     .describe("Where workers read events from that start executions: `off` or `pubsub:<project>`"),
   SIGNALBOX_EVENTS_TENANT: z.string().min(1).max(255).default("default").describe("Tenant whose triggers those events are for"),
+  SIGNALBOX_EVENT_RETENTION: Duration.prefault("7d").describe(
+    "How long received events are kept, to be looked at, replayed and waited for",
+  ),
+  SIGNALBOX_PARKED_RETENTION: Duration.prefault("31d").describe("How long messages that could not be taken as events are kept"),
+  SIGNALBOX_PUSH: jsonOf(PushIdentities)
+    .optional()
+    .describe(
+      "Who may push events to `/push/pubsub`, and for which tenant, as JSON: `[{tenant, audience, emails, issuer?, jwksUri?}]`; needed unless SIGNALBOX_AUTH=none",
+    ),
   SIGNALBOX_PUBSUB_PREFIX: z
     .string()
     .regex(/^[a-z][a-z0-9-]{2,99}$/, "must be 3 to 100 lowercase letters, digits and hyphens")

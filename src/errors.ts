@@ -5,6 +5,7 @@
 export const ERRORS = {
   INVALID_INPUT: { status: 400, retryable: false, title: "The input does not fit its schema" },
   INVALID_DEFINITION: { status: 400, retryable: false, title: "The workflow definition has problems" },
+  EVENT_MISMATCH: { status: 400, retryable: false, title: "The event does not fit its registered type" },
   MALFORMED_JSON: { status: 400, retryable: false, title: "The body is not JSON" },
   INVALID_PAGE_TOKEN: { status: 400, retryable: false, title: "The page token is not one of ours" },
   UNAUTHENTICATED: { status: 401, retryable: false, title: "No valid credentials" },

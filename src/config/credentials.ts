@@ -36,6 +36,22 @@ export const JwtIssuers = z
   .min(1);
 export type JwtIssuers = z.infer<typeof JwtIssuers>;
 
+/** Whose Pub/Sub and Eventarc pushes are taken, and which tenant they are for. */
+export const PushIdentities = z
+  .array(
+    z.strictObject({
+      tenant: TenantId,
+      /** What the subscription's `--push-auth-token-audience` says; the push address itself unless told there. */
+      audience: z.string().min(1),
+      /** Service accounts that tokens are made for. */
+      emails: z.array(z.email()).min(1),
+      issuer: z.string().min(1).default("https://accounts.google.com"),
+      jwksUri: z.url().refine(isTrustworthy, "must be https, or http on loopback").default("https://www.googleapis.com/oauth2/v3/certs"),
+    }),
+  )
+  .min(1);
+export type PushIdentities = z.infer<typeof PushIdentities>;
+
 /** A variable that holds JSON. */
 export function jsonOf<T extends z.ZodType>(schema: T) {
   return z

@@ -107,6 +107,8 @@ export interface Execution {
   seenSignals: string[];
   /** What verbs did to it, so that one asked twice or late is known for what it is; absent: nothing yet. */
   verbs?: VerbsTaken | undefined;
+  /** The newest events of the tenant that waiting steps took, so that none is taken twice at one place; absent where none was. */
+  taken?: TakenEvents | undefined;
   /** Claims without any progress since; a poison execution is failed at a bound. */
   idleClaims: number;
   parent: { executionId: string; waitId: string } | null;
@@ -129,6 +131,24 @@ export interface SignalMessage {
   event: string;
   data: Json;
   at: string;
+  /** Set where it is an event of the tenant that one wait asked for and matched. */
+  delivery?: EventDelivery | undefined;
+}
+
+/** Which wait an event of the tenant is delivered to, and what it is kept under. */
+export type EventDelivery = {
+  waitId: string;
+  receivedId: string;
+  receivedAt: string;
+  source: string;
+  eventId: string;
+};
+
+export interface TakenEvents {
+  /** `receivedId:path` of the step, oldest first. */
+  newest: { key: string; receivedAt: string }[];
+  /** Events received up to here are not looked back for any more: what was taken of them is not remembered. */
+  floor: string | null;
 }
 
 /** A message for the holder of an execution: durable, consumed in the commit that acts on it. */
@@ -149,7 +169,7 @@ export interface InboxMessage {
     | { type: "pause"; reason: string | null }
     | { type: "resume" }
     | { type: "retry"; mode: "retry" | "skip"; output: Json }
-    | { type: "signal"; event: string; data: Json; eventId: string | null };
+    | { type: "signal"; event: string; data: Json; eventId: string | null; delivery?: EventDelivery };
 }
 
 export const ExecutionInput = z

@@ -24,6 +24,8 @@ export interface Wait {
   dueAt: number | null;
   /** What the step needs again when it goes on: evaluated config, attempt state. Evaluated once, at parking. */
   state: Json;
+  /** True once events that came before it have been looked at; only waits for events of the tenant have it. */
+  isLookedBack?: boolean | undefined;
   /** True when somebody outside may answer it: there is an `OpenWait` with its id. */
   isListed: boolean;
   /** When people are reminded of it, epoch milliseconds; `at` is null once that is over. Absent where nobody asked for it. */
@@ -54,6 +56,8 @@ export interface OpenWait {
   title: string;
   /** What the one who answers needs: assignees, form schema, evidence, choices; for events the type and match expression. */
   request: JsonObject;
+  /** Where an event finds it without naming the execution (`topicOf`); only waits that ask for that have one. */
+  topic?: string | undefined;
   createdAt: string;
   expiresAt: string | null;
   answer: WaitAnswer | null;

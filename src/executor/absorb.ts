@@ -2,12 +2,13 @@ import type { TimedDraft } from "../compiler/host.ts";
 import type { Execution, InboxMessage, SignalMessage } from "../definition/execution.ts";
 import { TERMINAL_STATUSES } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
-import type { WaitAnswer } from "../definition/wait.ts";
+import type { Wait, WaitAnswer } from "../definition/wait.ts";
 import type { ExecutionCommit } from "../ports/store.ts";
 import { takesEvent } from "./event-wait.ts";
 import { isDue, type ExpiredWaits } from "./expire.ts";
 import { remind } from "./remind.ts";
 import { inOrder, isRepeat, isVoid, remember, takeTurn, turnsOf } from "./turns.ts";
+import { isTaken, rememberTaken } from "./look-back.ts";
 
 const MAX_SEEN_SIGNALS = 200;
 
@@ -90,7 +91,8 @@ function takeMessage(draft: Execution, result: Absorbed, message: InboxMessage, 
       answerWait(draft, result, body.waitId, { by: "given", principal, at: sentAt, data: body.data });
       return undefined;
     case "signal":
-      if (!isOver(draft)) takeSignal(draft, { id: body.eventId ?? id, event: body.event, data: body.data, at: sentAt });
+      if (!isOver(draft))
+        takeSignal(draft, { id: body.eventId ?? id, event: body.event, data: body.data, at: sentAt, delivery: body.delivery });
       return undefined;
     case "cancel":
       return isOver(draft) ? undefined : { action: "cancel", reason: body.reason, messages: [...(wish?.messages ?? []), message] };
@@ -176,14 +178,19 @@ function goOn(
 }
 
 function takeSignal(draft: Execution, message: SignalMessage): void {
+  if (message.delivery !== undefined) {
+    if (!draft.mailbox.some(({ id }) => id === message.id)) draft.mailbox.push(message);
+    return;
+  }
   if (draft.seenSignals.includes(message.id)) return;
   draft.seenSignals = [...draft.seenSignals, message.id].slice(-MAX_SEEN_SIGNALS);
   draft.mailbox.push(message);
 }
 
-/** Gives steps that began to wait just now what arrived before them. */
-export function absorbMailbox(draft: Execution): Absorbed {
+/** Gives steps that began to wait just now what arrived before them, in the mailbox or as `found`. */
+export function absorbMailbox(draft: Execution, found: readonly SignalMessage[] = []): Absorbed {
   const result = nothing();
+  for (const message of found) takeSignal(draft, message);
   deliverMailbox(draft, result);
   return result;
 }
@@ -191,7 +198,7 @@ export function absorbMailbox(draft: Execution): Absorbed {
 /** Gives each waiting step the oldest event it takes. */
 function deliverMailbox(draft: Execution, result: Absorbed): void {
   for (const wait of draft.waits) {
-    const message = draft.mailbox.find((candidate) => takesEvent(wait, candidate));
+    const message = draft.mailbox.find((candidate) => takesEvent(wait, candidate) && !hadBefore(draft, wait, candidate));
     if (!message) continue;
     draft.mailbox = draft.mailbox.filter(({ id }) => id !== message.id);
     if (wait.isListed) result.closed.push({ id: wait.id, status: "answered" });
@@ -199,7 +206,23 @@ function deliverMailbox(draft: Execution, result: Absorbed): void {
       by: "given",
       principal: null,
       at: message.at,
-      data: { event: message.event, data: message.data, eventId: message.id },
+      data: {
+        event: message.event,
+        data: message.data,
+        eventId: message.delivery?.eventId ?? message.id,
+        ...(message.delivery && { source: message.delivery.source }),
+      },
     });
+    if (message.delivery) rememberTaken(draft, wait, message.delivery);
   }
+  // What was addressed to a wait that has ended is still in the event store, where the next one finds it.
+  draft.mailbox = draft.mailbox.filter((message) => !message.delivery || draft.waits.some((wait) => isMeantFor(draft, wait, message)));
+}
+
+function hadBefore(draft: Execution, wait: Wait, { delivery }: SignalMessage): boolean {
+  return delivery !== undefined && isTaken(draft, wait, delivery.receivedId);
+}
+
+function isMeantFor(draft: Execution, wait: Wait, message: SignalMessage): boolean {
+  return takesEvent(wait, message) && !hadBefore(draft, wait, message);
 }

@@ -8,6 +8,7 @@ import type { Variable } from "../definition/workflow.ts";
 import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
 import { absorb, absorbMailbox, grant, nextWakeAt, type Absorbed, type Wish } from "./absorb.ts";
+import { findEarlier } from "./look-back.ts";
 import type { Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
 import { cancel, complete, fail, handOver, ofExecution, park, pause, type Settling } from "./settle.ts";
@@ -17,6 +18,8 @@ export interface Holding {
   readonly session: Session;
   /** Looks at the mail; called on every hint for the execution. */
   poke(): Promise<void>;
+  /** Called when a step began to wait for events of the tenant while others may still be at work. */
+  lookBack(): void;
   /** True when mail was taken in too late for the last commit: somebody must look again. */
   readonly hasLeftovers: boolean;
   /** Asks to stop at the next superstep. */
@@ -98,6 +101,8 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     // What the clock ends is taken in when the execution is taken up again: here nobody would notice who was first.
     if (fresh.length > 0) take(absorb(draft, fresh, clock.now(), NONE_EXPIRED, wish));
   }
+
+  const lookBack = async (): Promise<void> => take({ ...absorbMailbox(draft, await findEarlier(session, store)), wish });
 
   async function run(absorbed: Absorbed): Promise<ExecutionHandle> {
     const stopTimer = draft.deadlineAt === null ? () => {} : clock.after(draft.deadlineAt - clock.now(), () => session.abort(overtime()));
@@ -183,10 +188,8 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     if (wish?.action === "pause") return await pause(settling(state), wish.reason);
     if (isDraining) return await handOver(session);
     if (error !== undefined) return undefined;
-    const delivered = absorbMailbox(draft);
-    session.committer.pending.drafts.push(...delivered.events);
-    closeListed(session, delivered.closed);
-    if (draft.waits.some(({ answer }) => answer !== null)) return undefined;
+    await lookBack();
+    if (wish !== undefined || session.signal.aborted || draft.waits.some(({ answer }) => answer !== null)) return undefined;
     if (draft.waits.length > 0) return await park(settling(state));
     return await fail(settling(state), errorOf(new SignalboxError("INTERNAL", "The graph stopped without an end.")));
   }
@@ -203,6 +206,8 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     get hasLeftovers() {
       return hasMissed || session.committer.pending.consumed.length > 0;
     },
+    // Done again, and not forgiven, before the execution is parked.
+    lookBack: () => void (looking = looking.then(lookBack).catch(() => {})),
     stop: () => control.requestDrain("failure"),
     drain() {
       isDraining = true;

@@ -8,7 +8,7 @@ import type { ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../p
 import { createCommitter, type Committer } from "./committer.ts";
 import { recordsDecisions } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
-import { newWait, openWaitOf, waitingEvent } from "./waiting.ts";
+import { announceWait, newWait } from "./waiting.ts";
 import { createSessionReads } from "./session-reads.ts";
 import { createStepThread, forgetThreads } from "./step-thread.ts";
 
@@ -30,6 +30,8 @@ export interface SessionOptions {
   onFailure(): void;
   /** Called when messages to other executions are durable. */
   onSent(to: ExecutionRef[]): void;
+  /** Called when a step began to wait. */
+  onWaiting(): void;
   /** Called when a superstep is about to be committed. */
   onSuperstep(): void;
   log(message: string, fields: Record<string, unknown>): void;
@@ -76,6 +78,7 @@ export function createSession({
   outside,
   onFailure,
   onSent,
+  onWaiting,
   onSuperstep,
   log,
 }: SessionOptions): Session {
@@ -178,9 +181,9 @@ export function createSession({
       if (parking.failure) {
         failure ??= parking.failure;
         onFailure();
-      } else committer.pending.drafts.push(waitingEvent(wait, place, parking));
-      const open = openWaitOf(draft, wait, parking);
-      if (open) committer.pending.openWaits.push(open);
+      }
+      announceWait(committer.pending, { execution: draft, wait, place, parking });
+      onWaiting();
       flushing.soon(LAZY_FLUSH_MS);
     },
     values: (refs) => reads.values(refs),

@@ -1,6 +1,8 @@
 import type { Parking, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { OpenWait, Wait } from "../definition/wait.ts";
+import type { Changes } from "./committer.ts";
+import { openTenantWait, tenantWaitOf } from "./event-wait.ts";
 
 /** What the record keeps of a parked place. */
 export function newWait(place: StepPlace, { waitId, wait }: Parking, interruptId: string, since: string): Wait {
@@ -22,9 +24,21 @@ export function newWait(place: StepPlace, { waitId, wait }: Parking, interruptId
   };
 }
 
+/** Tells of a wait with the next commit, and lists it where somebody outside may answer it. */
+export function announceWait(
+  pending: Pick<Changes, "drafts" | "openWaits">,
+  { execution, wait, place, parking }: { execution: Execution; wait: Wait; place: StepPlace; parking: Parking },
+): void {
+  if (!parking.failure) pending.drafts.push(waitingEvent(wait, place, parking));
+  const open = openWaitOf(execution, wait, parking);
+  if (open) pending.openWaits.push(open);
+}
+
 /** The record outsiders list and answer, for a wait that has any. */
-export function openWaitOf(execution: Execution, wait: Wait, { wait: request }: Parking): OpenWait | undefined {
+function openWaitOf(execution: Execution, wait: Wait, { wait: request }: Parking): OpenWait | undefined {
   if (!request.open) return undefined;
+  const tenantWait = tenantWaitOf(execution, wait);
+  const byTopic = tenantWait && openTenantWait(tenantWait);
   return {
     id: wait.id,
     tenant: execution.tenant,
@@ -37,7 +51,8 @@ export function openWaitOf(execution: Execution, wait: Wait, { wait: request }: 
     visit: wait.visit,
     status: "open",
     title: request.open.title,
-    request: request.open.request,
+    request: { ...request.open.request, ...byTopic?.request },
+    ...(byTopic && { topic: byTopic.topic }),
     createdAt: wait.since,
     expiresAt: dueTime(wait),
     answer: null,
@@ -45,7 +60,7 @@ export function openWaitOf(execution: Execution, wait: Wait, { wait: request }: 
   };
 }
 
-export function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Parking): TimedDraft {
+function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Parking): TimedDraft {
   const expiresAt = dueTime(wait);
   const { assignees, level } = request.open?.request ?? {};
   const people = { ...(assignees !== undefined && { assignees }), ...(level !== undefined && { level }) };

@@ -153,6 +153,7 @@ export function createWorker(options: WorkerOptions): Worker {
       outside: { fetch: options.fetch, circuit: (breaker) => options.circuits.of(draft.tenant, breaker) },
       onSent: (to) => void Promise.all(to.map(hintAt)),
       onFailure: () => holdings.get(draft.id)?.stop(),
+      onWaiting: () => holdings.get(draft.id)?.lookBack(),
       onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),
       log,
     });

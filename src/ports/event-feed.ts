@@ -10,15 +10,17 @@ export interface EventMessage {
   origin: string;
 }
 
-/** What became of a message: it was taken, or it never will be, for this reason. */
-export type EventVerdict = { taken: true } | { taken: false; reason: string };
-
 /** Events from outside. */
 export interface EventFeed {
   /**
    * Hands over each message at least once until the returned function is called. A message counts as delivered when `handle` has
-   * resolved: it must be durable by then. One that was not taken is parked where people find it; where `handle` rejects it is tried again.
+   * resolved: it must be durable by then. Where `handle` rejects it is tried again.
    */
-  consume(handle: (message: EventMessage) => Promise<EventVerdict>): Promise<() => Promise<void>>;
+  consume(handle: (message: EventMessage) => Promise<void>, options?: FeedOptions): Promise<() => Promise<void>>;
   close(): Promise<void>;
+}
+
+export interface FeedOptions {
+  /** Executions the consumer could begin now: while there are none, messages are handed over at a walk. */
+  freeSlots?: (() => number) | undefined;
 }

@@ -7,6 +7,7 @@ import type { Page } from "../definition/page.ts";
 import type { Vote } from "../definition/voting.ts";
 import type { OpenWait, Reminders, WaitAnswer, WaitKind } from "../definition/wait.ts";
 import type { ExecutionStats, Workflow, WorkflowDefinition, WorkflowStatus } from "../definition/workflow.ts";
+import type { EventTypeStore, ParkedEventStore, ReceivedEventStore } from "./inbound-store.ts";
 
 /**
  * Everything durable. Methods are the atomic commits the domain needs, not CRUD: each either happened as a whole or not at all,
@@ -20,6 +21,9 @@ export interface Store {
   readonly waits: WaitStore;
   readonly decisions: DecisionStore;
   readonly schedules: ScheduleStore;
+  readonly received: ReceivedEventStore;
+  readonly parked: ParkedEventStore;
+  readonly eventTypes: EventTypeStore;
   /** LangGraph's own port on the same data: what `executions.commit` wrote as checkpoints is read through it. */
   readonly checkpointer: BaseCheckpointSaver;
   /** Reads one row: is the store there? Rejects with UNAVAILABLE where it is not. */
@@ -176,6 +180,11 @@ export interface WaitStore {
   list(tenant: string, filter: WaitQuery): Promise<Page<OpenWait>>;
   /** All waits of one kind, open or not, of several executions in one round trip, oldest first. */
   listOf(tenant: string, executionIds: readonly string[], kind: WaitKind): Promise<Map<string, OpenWait[]>>;
+  /**
+   * Open waits of any execution on one topic, a page at a time in the order of their ids. Sees every wait whose commit resolved before
+   * the call.
+   */
+  onTopic(tenant: string, topic: string, page: { afterId?: string | undefined; limit: number }): Promise<OpenWait[]>;
   /**
    * Answers an open wait, first come first served, and sends `message` in the same commit. Returns the wait as it is now and
    * whether this call was the one; undefined where there is none.

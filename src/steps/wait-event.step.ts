@@ -12,7 +12,22 @@ const MAX_SCOPE_BYTES = 16 * 1_024;
 
 const Config = z.strictObject({
   event: z.string().min(1).max(255).describe("Name of the event it waits for"),
-  match: Cel.optional().describe("CEL; only an event for which it is true is taken. `event` is {id, type, time, data}"),
+  match: Cel.optional().describe(
+    "CEL; only an event for which it is true is taken. `event` is {id, type, time, data}, and with `from: tenant` {source, subject, extensions} too",
+  ),
+  from: z
+    .enum(["execution", "tenant"])
+    .default("execution")
+    .describe("`execution`: only signals that name this execution; `tenant`: also any event of that type the tenant receives"),
+  subject: z
+    .string()
+    .min(1)
+    .max(1_024)
+    .optional()
+    .describe("With `from: tenant`: only events with this `subject`; found without asking other waits"),
+  lookback: Duration.optional().describe(
+    "With `from: tenant`: events up to this long before the step count too; since the execution was created unless told",
+  ),
   timeout: Duration.optional().describe("How long it may take; for ever unless told. Then it leaves by `on: timeout`"),
 });
 type WaitEventConfig = z.infer<typeof Config>;
@@ -20,22 +35,32 @@ type WaitEventConfig = z.infer<typeof Config>;
 export default defineStep({
   type: "wait_event",
   title: "Wait for event",
-  description: "Waits until a named event comes for this execution; one that came before is not lost. Out of time leaves by `on: timeout`.",
+  description:
+    "Waits until a named event comes, for this execution or for the tenant; one that came before is not lost. Out of time leaves by `on: timeout`.",
   group: "Wait",
   config: Config,
   expressions: ["/match"],
   run(context) {
-    const { event, match, timeout } = context.config;
+    const { event, match, from, subject, lookback, timeout } = context.config;
     const dueAt = timeout === undefined ? null : context.now() + (durationMs(timeout) ?? 0);
-    const state = { event, match: match ?? null, scope: match === undefined ? {} : scopeOf(context, match) };
+    const state = {
+      event,
+      match: match ?? null,
+      scope: match === undefined ? {} : scopeOf(context, match),
+      ...(from === "tenant" && { from, subject: subject ?? null, lookbackMs: lookback === undefined ? null : (durationMs(lookback) ?? 0) }),
+    };
     return {
       kind: "wait",
       wait: { kind: "event", dueAt, state, open: { title: `Event ${event}`, request: { event, match: match ?? null } } },
     };
   },
   resume({ config }, answer) {
-    const { data = null, eventId = null } = answer.data;
-    return { kind: "done", outcome: answer.by === "due" ? "timeout" : "success", output: { event: config.event, data, eventId } };
+    const { data = null, eventId = null, source } = answer.data;
+    return {
+      kind: "done",
+      outcome: answer.by === "due" ? "timeout" : "success",
+      output: { event: config.event, data, eventId, ...(source !== undefined && { source }) },
+    };
   },
 });
 

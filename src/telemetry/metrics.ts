@@ -67,6 +67,12 @@ export function createMetrics() {
       "to",
     ]),
     circuitsOpen: gauge("signalbox_circuits_open", "Circuit breakers that let nobody through now, but for a probe"),
+    eventsReceived: counter("signalbox_events_received_total", "Events taken in, by the way they came and what became of them", [
+      "via",
+      "outcome",
+    ]),
+    eventsParked: counter("signalbox_events_parked_total", "Messages that could not be taken as events, by error code", ["code"]),
+    executionsWoken: counter("signalbox_executions_woken_total", "Waiting steps that events of the tenant were delivered to", []),
     sockets: gauge("signalbox_sockets", "Open WebSockets"),
   };
 }

@@ -1,18 +1,6 @@
 import { z } from "zod";
 import { JsonValue, type Json } from "../definition/json.ts";
-
-/** A CloudEvent 1.0 that may start executions; (source, id) is what makes it this event and no other. */
-export interface IncomingEvent {
-  id: string;
-  source: string;
-  type: string;
-  subject?: string | undefined;
-  /** RFC 3339. */
-  time?: string | undefined;
-  data: Json;
-  /** Further attributes of the event. */
-  extensions?: Record<string, Json> | undefined;
-}
+import type { IncomingEvent } from "../definition/received-event.ts";
 
 const EXTENSION = /^[a-z0-9]{1,20}$/;
 const Attribute = z.union([z.string().max(1_024), z.number(), z.boolean()]);

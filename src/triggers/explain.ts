@@ -1,11 +1,10 @@
 import { compileInputSchema } from "../definition/input-schema.ts";
+import type { IncomingEvent, TriggerOutcome } from "../definition/received-event.ts";
 import type { Workflow } from "../definition/workflow.ts";
 import { SignalboxError } from "../errors.ts";
 import type { Store } from "../ports/store.ts";
 import type { CompiledTrigger } from "./compiled-trigger.ts";
-import type { IncomingEvent } from "./event.ts";
 import { matchEvent, outcomeOf } from "./fire.ts";
-import type { TriggerOutcome } from "./outcome.ts";
 
 /** What would come of an event, in the words of what comes of it; nothing is started. */
 export async function explainMatch({

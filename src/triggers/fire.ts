@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { JsonObject } from "../definition/json.ts";
+import type { IncomingEvent, TriggerOutcome } from "../definition/received-event.ts";
 import { SignalboxError, toSignalboxError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { CompiledTrigger } from "./compiled-trigger.ts";
-import { eventScope, type IncomingEvent } from "./event.ts";
-import type { TriggerOutcome } from "./outcome.ts";
+import { eventScope } from "./event.ts";
 
 /** What a trigger would start for an event. */
 export type Match =

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { IncomingEvent, TriggerOutcome } from "../definition/received-event.ts";
 import type { Workflow } from "../definition/workflow.ts";
 import { notFound, SignalboxError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
@@ -7,10 +8,9 @@ import type { Store } from "../ports/store.ts";
 import { createActiveTriggers, triggerOfPath } from "./active-triggers.ts";
 import { compileTriggers, type CompiledTrigger } from "./compiled-trigger.ts";
 import { explainMatch } from "./explain.ts";
-import type { IncomingEvent } from "./event.ts";
 import { fireTrigger } from "./fire.ts";
-import type { EventReceipt, TriggerOutcome } from "./outcome.ts";
 import { dropCursors, ensureCursors, scheduleTriggers } from "./schedule-cursors.ts";
+import type { Wake } from "./trigger.ts";
 import type { TriggerTypes } from "./trigger-types.ts";
 import { authenticate, type RawRequest, type ReadSecret } from "./webhook-auth.ts";
 
@@ -25,6 +25,21 @@ export interface WebhookRequest extends RawRequest {
 /** An event for a test: what is not said is filled in. */
 export type PartialEvent = { [K in keyof IncomingEvent]?: IncomingEvent[K] | undefined };
 
+/** Narrows who is asked about an event. */
+export interface DispatchOptions {
+  /** Triggers of this workflow only. */
+  workflowId?: string | undefined;
+  /** The event is a request that was let in at this path before: the webhook trigger of the path takes it. */
+  path?: string | undefined;
+}
+
+/** A request that was let in: the event it is, and the trigger that is to take it. */
+export interface AdmittedRequest {
+  event: IncomingEvent;
+  respond: "ack" | "wait";
+  fire(): Promise<TriggerOutcome>;
+}
+
 /** What starts executions. */
 export interface TriggerManager {
   readonly types: TriggerTypes;
@@ -36,12 +51,14 @@ export interface TriggerManager {
    *
    * A trigger written by this process counts at once, by another one within five seconds.
    */
-  dispatch(tenant: string, event: IncomingEvent): Promise<EventReceipt>;
+  dispatch(tenant: string, event: IncomingEvent, options?: DispatchOptions): Promise<TriggerOutcome[]>;
+  /** What `dispatch` would do; starts nothing. */
+  explain(tenant: string, event: IncomingEvent, options?: DispatchOptions): Promise<TriggerOutcome[]>;
   /**
-   * A request to `/hooks/{tenant}/{path}`. NOT_FOUND for an unknown path, CONFLICT for one that several triggers have,
+   * Lets a request to `/hooks/{tenant}/{path}` in. NOT_FOUND for an unknown path, CONFLICT for one that several triggers have,
    * UNAUTHENTICATED with `details.reason`; what `readBody` throws.
    */
-  receive(tenant: string, path: string, request: WebhookRequest): Promise<{ outcome: TriggerOutcome; respond: "ack" | "wait" }>;
+  admit(tenant: string, path: string, request: WebhookRequest): Promise<AdmittedRequest>;
   /** Fires one trigger with an event made for it; `dryRun` only tells what would come of it. NOT_FOUND where there is none. */
   fire(workflow: Workflow, triggerId: string, event: PartialEvent, options: { dryRun: boolean }): Promise<TriggerOutcome>;
   /** Triggers of a workflow as they are used, in the order of the definition. */
@@ -71,23 +88,26 @@ export function createTriggerManager({
 }: TriggerManagerOptions): TriggerManager {
   const active = createActiveTriggers({ store, types, clock, freshMs });
 
+  async function listening(tenant: string, event: IncomingEvent, { workflowId, path }: DispatchOptions = {}): Promise<CompiledTrigger[]> {
+    const { byEventType, byPath } = await active.of(tenant);
+    const found = path === undefined ? (byEventType.get(event.type) ?? []).filter(({ wake }) => hears(wake, event)) : byPath.get(path);
+    return (found ?? []).filter((trigger) => workflowId === undefined || trigger.workflowId === workflowId);
+  }
+
   return {
     types,
 
-    async dispatch(tenant, event) {
-      const { byEventType } = await active.of(tenant);
-      const listening = (byEventType.get(event.type) ?? []).filter(
-        ({ wake }) => wake.on === "event" && (wake.source ?? event.source) === event.source,
-      );
-      const outcomes: TriggerOutcome[] = [];
-      for (let from = 0; from < listening.length; from += AT_ONCE) {
-        const some = listening.slice(from, from + AT_ONCE);
-        outcomes.push(...(await Promise.all(some.map((trigger) => fireTrigger(executor, trigger, event)))));
-      }
-      return { eventId: event.id, source: event.source, type: event.type, outcomes };
-    },
+    dispatch: async (tenant, event, options) =>
+      await askAll(await listening(tenant, event, options), async (trigger) => await fireTrigger(executor, trigger, event)),
 
-    async receive(tenant, path, request) {
+    explain: async (tenant, event, options) =>
+      await askAll(await listening(tenant, event, options), async (trigger) => {
+        const workflow = await store.workflows.get(tenant, trigger.workflowId);
+        if (!workflow) throw notFound("workflow", trigger.workflowId);
+        return await explainMatch({ store, workflow, trigger, event });
+      }),
+
+    async admit(tenant, path, request) {
       const trigger = triggerOfPath(await active.of(tenant), path);
       const { wake } = trigger;
       if (wake.on !== "request") throw notFound("webhook", path);
@@ -97,7 +117,7 @@ export function createTriggerManager({
       const issues = trigger.dataIssues(data);
       if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
       const event = { id, source: `/hooks/${path}`, type: "signalbox.webhook.received", time: new Date(now).toISOString(), data };
-      return { outcome: await fireTrigger(executor, trigger, event), respond: wake.respond };
+      return { event, respond: wake.respond, fire: async () => await fireTrigger(executor, trigger, event) };
     },
 
     async fire(workflow, triggerId, partial, { dryRun }) {
@@ -126,6 +146,21 @@ export function createTriggerManager({
       },
     },
   };
+}
+
+function hears(wake: Wake, { source }: IncomingEvent): boolean {
+  return wake.on === "event" && (wake.source ?? source) === source;
+}
+
+async function askAll(
+  triggers: readonly CompiledTrigger[],
+  ask: (trigger: CompiledTrigger) => Promise<TriggerOutcome>,
+): Promise<TriggerOutcome[]> {
+  const outcomes: TriggerOutcome[] = [];
+  for (let from = 0; from < triggers.length; from += AT_ONCE) {
+    outcomes.push(...(await Promise.all(triggers.slice(from, from + AT_ONCE).map(ask))));
+  }
+  return outcomes;
 }
 
 function sourceFor({ workflowId, id, wake }: CompiledTrigger): string {

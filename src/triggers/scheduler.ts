@@ -3,7 +3,7 @@ import { toSignalboxError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ScheduleCursor, Store } from "../ports/store.ts";
-import type { IncomingEvent } from "./event.ts";
+import type { IncomingEvent } from "../definition/received-event.ts";
 import { fireTrigger } from "./fire.ts";
 import { scheduleTriggers, type ScheduleTrigger } from "./schedule-cursors.ts";
 import { afterStarting, decideTicks } from "./schedule-step.ts";

@@ -61,11 +61,12 @@ test("lists, relations and subscriptions show the caller's tenant alone", async 
   expect(graphql.body.data).toEqual({ workflow: null, execution: null, workflows: [] });
   expect(SUBSCRIPTIONS.length).toBeGreaterThan(0);
   for (const { name, subscribe, input } of SUBSCRIPTIONS) {
-    const { executor, workflows, triggers, store } = api.app;
+    const { executor, workflows, triggers, events, store } = api.app;
     const services = {
       executor,
       workflows,
       triggers,
+      events,
       store,
       stepTypes: { get: () => undefined, list: () => [] },
       clock: { now: Date.now, after: () => () => {} },

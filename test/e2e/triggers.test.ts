@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { EventReceipt } from "../../src/triggers/outcome.ts";
+import type { EventReceipt } from "../../src/definition/received-event.ts";
 import { clientOf } from "../api/support.ts";
 import { freePort, pause, type Child } from "./support/child.ts";
 import { startService } from "./support/service.ts";

@@ -26,7 +26,7 @@ function subsets(fields: readonly string[]): string[][] {
 }
 
 const lists = Object.values(LISTS).flatMap((list) =>
-  [...subsets(list.filters), ...(list.narrow ? [[list.narrow]] : [])].map((filters) => listShape(list, filters)),
+  [...subsets(list.filters), ...list.narrow.map((field) => [field])].map((filters) => listShape(list, filters)),
 );
 const shapes: QueryShape[] = [...Object.values(QUERIES), ...lists];
 

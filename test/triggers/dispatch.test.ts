@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { WorkflowInput } from "../../src/definition/workflow.ts";
 import { SignalboxError } from "../../src/errors.ts";
-import type { IncomingEvent } from "../../src/triggers/event.ts";
+import type { IncomingEvent } from "../../src/definition/received-event.ts";
 import { manualClock } from "../support/manual-clock.ts";
 import { ACTOR, aProcess } from "./support.ts";
 
@@ -25,11 +25,11 @@ test("the same event twenty times at once in two processes is one execution", as
   const second = await aProcess({ clock, store: first.store });
   await first.define({ id: "ship", triggers: [onPaid()] });
   const receipts = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? first : second).triggers.dispatch("default", paid())));
-  const statuses = receipts.flatMap(({ outcomes }) => outcomes.map(({ status }) => status));
+  const statuses = receipts.flatMap((outcomes) => outcomes.map(({ status }) => status));
   expect(statuses.filter((status) => status === "STARTED")).toHaveLength(1);
   expect(statuses.filter((status) => status === "DUPLICATE")).toHaveLength(19);
   expect(await first.started()).toHaveLength(1);
-  expect(new Set(receipts.map(({ outcomes }) => outcomes[0]?.executionId)).size).toBe(1);
+  expect(new Set(receipts.map((outcomes) => outcomes[0]?.executionId)).size).toBe(1);
 });
 
 test("another id, another source or another trigger is another execution", async () => {
@@ -89,7 +89,7 @@ test("what does not apply is told with its reason, and what cannot be taken with
       onPaid({ id: "elsewhere" }, { source: "/elsewhere" }),
     ],
   });
-  const { outcomes } = await triggers.dispatch("default", paid());
+  const outcomes = await triggers.dispatch("default", paid());
   expect(outcomes.map(({ triggerId, status, code }) => [triggerId, status, code])).toEqual([
     ["large", "SKIPPED", null],
     ["broken", "REFUSED", "EXPRESSION_FAILED"],
@@ -104,15 +104,15 @@ test("what does not apply is told with its reason, and what cannot be taken with
 test("an event nothing listens to, and one of another tenant, start nothing and are no error", async () => {
   const { define, triggers, started } = await aProcess({ clock: manualClock() });
   await define({ id: "w", triggers: [onPaid()] });
-  expect(await triggers.dispatch("default", paid({ type: "shop.order.lost" }))).toMatchObject({ outcomes: [] });
-  expect(await triggers.dispatch("another", paid())).toMatchObject({ outcomes: [] });
+  expect(await triggers.dispatch("default", paid({ type: "shop.order.lost" }))).toEqual([]);
+  expect(await triggers.dispatch("another", paid())).toEqual([]);
   expect(await started()).toEqual([]);
 });
 
 test("a workflow that is no draft any more listens, an archived one does not, at once in the process that wrote it", async () => {
   const { define, triggers, workflows } = await aProcess({ clock: manualClock() });
   await define({ id: "w", status: "draft", triggers: [onPaid()] });
-  const count = async (id: string) => (await triggers.dispatch("default", paid({ id }))).outcomes.length;
+  const count = async (id: string) => (await triggers.dispatch("default", paid({ id }))).length;
   expect(await count("1")).toBe(0);
   const body = WorkflowInput.parse({
     name: "w",
@@ -141,7 +141,7 @@ test("workflows are not read per event, and another process's write counts withi
     },
   };
   const second = await aProcess({ clock, store: counting });
-  const count = async (id: string) => (await second.triggers.dispatch("default", paid({ id }))).outcomes.length;
+  const count = async (id: string) => (await second.triggers.dispatch("default", paid({ id }))).length;
   for (let n = 0; n < 50; n++) await count(`${n}`);
   expect(lists).toBe(1);
   await first.define({ id: "w", triggers: [onPaid()] });
@@ -161,7 +161,7 @@ test("a store that cannot be reached rejects the event, and sending it again sta
   };
   const { triggers } = await aProcess({ clock, store: { ...store, executions: { ...store.executions, create: failing } } });
   await expect(triggers.dispatch("default", paid())).rejects.toThrow(expect.objectContaining({ code: "UNAVAILABLE" }) as Error);
-  const { outcomes } = await triggers.dispatch("default", paid());
+  const outcomes = await triggers.dispatch("default", paid());
   expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["DUPLICATE", "STARTED"]);
   expect(await started()).toHaveLength(2);
 });

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { EventReceipt, TriggerOutcome } from "../../src/triggers/outcome.ts";
+import type { EventReceipt, TriggerOutcome } from "../../src/definition/received-event.ts";
 import { startApi, type ApiClient } from "../api/support.ts";
 
 const SECRETS = ["first-secret", "second-secret"];

@@ -17,6 +17,9 @@ export interface Places {
   decision(tenant: string, id: string): DocumentReference;
   workflows(tenant: string): CollectionReference;
   workflow(tenant: string, id: string): DocumentReference;
+  received(tenant: string): CollectionReference;
+  parked(tenant: string): CollectionReference;
+  eventTypes(tenant: string): CollectionReference;
   schedule(tenant: string, workflowId: string, triggerId: string): DocumentReference;
 }
 
@@ -37,6 +40,9 @@ export function placesIn(firestore: Firestore): Places {
     decision: (tenant, id) => below(tenant, "decisions").doc(documentId(id)),
     workflows: (tenant) => below(tenant, "workflows"),
     workflow: (tenant, id) => below(tenant, "workflows").doc(documentId(id)),
+    received: (tenant) => below(tenant, "received"),
+    parked: (tenant) => below(tenant, "parked"),
+    eventTypes: (tenant) => below(tenant, "eventTypes"),
     schedule: (tenant, workflowId, triggerId) => below(tenant, "schedules").doc(documentId(`${workflowId}/${triggerId}`)),
   };
 }

@@ -95,6 +95,39 @@ export const QUERIES = {
     ],
     orderBy: [["sentAt", "asc"]],
   },
+  waitsOnTopic: {
+    collection: "waits",
+    where: [
+      ["topic", "=="],
+      ["status", "=="],
+      [ID, ">"],
+    ],
+    orderBy: [[ID, "asc"]],
+  },
+  receivedOfType: {
+    collection: "received",
+    where: [
+      ["shard", "in"],
+      ["type", "=="],
+      ["receivedAt", ">="],
+    ],
+    orderBy: [
+      ["receivedAt", "asc"],
+      [ID, "asc"],
+    ],
+  },
+  receivedOfSubject: {
+    collection: "received",
+    where: [
+      ["shard", "in"],
+      ["subjectTopic", "=="],
+      ["receivedAt", ">="],
+    ],
+    orderBy: [
+      ["receivedAt", "asc"],
+      [ID, "asc"],
+    ],
+  },
   waitsOf: { collection: "waits", where: [["executionId", "in"]], orderBy: [] },
   schedulesDue: {
     collection: "schedules",
@@ -109,15 +142,18 @@ export const QUERIES = {
 } as const satisfies Record<string, QueryShape>;
 
 /**
- * Lists with optional filters: by any subset of `filters`, or by `narrow` alone, which leaves so few documents that the other filters
- * are looked at here and need no index.
+ * Lists with optional filters: by any subset of `filters`, or by one of `narrow` alone, the first that is given, which leaves so few
+ * documents that the other filters are looked at here and need no index.
  */
 export const LISTS = {
-  executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"], narrow: undefined },
-  waits: { collection: "waits", time: "createdAt", filters: ["kind", "status", "workflowId"], narrow: "executionId" },
-  decisions: { collection: "decisions", time: "at", filters: ["workflowId", "stepId"], narrow: "executionId" },
-  workflows: { collection: "workflows", time: "createdAt", filters: ["status"], narrow: undefined },
-} as const;
+  executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"], narrow: [] },
+  waits: { collection: "waits", time: "createdAt", filters: ["kind", "status", "workflowId"], narrow: ["executionId"] },
+  decisions: { collection: "decisions", time: "at", filters: ["workflowId", "stepId"], narrow: ["executionId"] },
+  workflows: { collection: "workflows", time: "createdAt", filters: ["status"], narrow: [] },
+  received: { collection: "received", time: "receivedAt", filters: ["source", "outcome"], narrow: ["eventId", "type"] },
+  parked: { collection: "parked", time: "parkedAt", filters: ["status"], narrow: ["code"] },
+  eventTypes: { collection: "eventTypes", time: "createdAt", filters: [], narrow: [] },
+} as const satisfies Record<string, { collection: string; time: string; filters: readonly string[]; narrow: readonly string[] }>;
 
 export type ListShape = (typeof LISTS)[keyof typeof LISTS];
 

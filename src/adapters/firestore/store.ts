@@ -10,6 +10,9 @@ import { createEventWatch } from "./event-watch.ts";
 import { createEvents } from "./events.ts";
 import { ExecutionCheckpointer } from "./execution-checkpointer.ts";
 import { createExecutionReads } from "./executions.ts";
+import { createEventTypes } from "./event-types.ts";
+import { createParked } from "./parked.ts";
+import { createReceived } from "./received.ts";
 import { createInbox } from "./inbox.ts";
 import { createMailWatch } from "./mail-watch.ts";
 import { placesIn } from "./places.ts";
@@ -71,6 +74,9 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
     waits: createWaits({ firestore, caller, places, mail }),
     decisions: createDecisions({ call: caller.call, places }),
     schedules: createSchedules({ firestore, caller, places }),
+    received: createReceived({ firestore, caller, places, clock }),
+    parked: createParked({ firestore, caller, places, clock }),
+    eventTypes: createEventTypes({ caller, places }),
     checkpointer: new ExecutionCheckpointer({ firestore, call: caller.call, places, memory }),
     deleteExpired: async () => await retention.run(),
     async ping() {

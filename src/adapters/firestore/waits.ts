@@ -5,7 +5,7 @@ import type { ExecutionCommit, WaitStore } from "../../ports/store.ts";
 import type { Caller } from "./caller.ts";
 import { inChunks } from "./chunk.ts";
 import { packBody, readBody } from "./document-body.ts";
-import { shardOf } from "./document-id.ts";
+import { documentId, shardOf } from "./document-id.ts";
 import { commitOnce, type DocumentWrite } from "./document-write.ts";
 import { messageDocument } from "./inbox.ts";
 import { listPage } from "./list.ts";
@@ -46,6 +46,13 @@ export function createWaits({ firestore, caller, places, mail }: WaitsOptions): 
       });
       const ordered = waits.toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : a.id < b.id ? -1 : 1));
       return Map.groupBy(ordered, ({ executionId }) => executionId);
+    },
+
+    async onTopic(tenant, topic, { afterId, limit }) {
+      const after = afterId === undefined ? "!" : documentId(afterId);
+      const query = queryOf(QUERIES.waitsOnTopic, places.waits(tenant), { values: [topic, "open", after], limit });
+      const { docs } = await call(async () => await query.get());
+      return await Promise.all(docs.map(readWait));
     },
 
     async answer(tenant, id, status, answer, message) {
@@ -118,13 +125,23 @@ export function createWaits({ firestore, caller, places, mail }: WaitsOptions): 
 /** A wait, refused where one with its id exists. Its status and answer lie beside the packed rest, as they change alone. */
 export async function openWaitDocument(ref: DocumentReference, wait: OpenWait): Promise<DocumentWrite> {
   const { status, answer, ...rest } = wait;
-  const { id, executionId, workflowId, kind, createdAt } = rest;
+  const { id, executionId, workflowId, kind, createdAt, topic } = rest;
   const { body, bytes } = await packBody(rest);
   const answered = answer === null ? null : (await packBody(answer)).body.d;
   return {
     kind: "create",
     ref,
-    data: { shard: shardOf(id), executionId, workflowId, kind, createdAt, status, answer: answered, ...body },
+    data: {
+      shard: shardOf(id),
+      executionId,
+      workflowId,
+      kind,
+      createdAt,
+      status,
+      answer: answered,
+      ...(topic !== undefined && { topic }),
+      ...body,
+    },
     bytes,
   };
 }

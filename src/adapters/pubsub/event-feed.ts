@@ -1,34 +1,34 @@
 import type { Message } from "@google-cloud/pubsub";
 import { SignalboxError } from "../../errors.ts";
-import type { EventFeed, EventMessage, EventVerdict } from "../../ports/event-feed.ts";
+import type { EventFeed, EventMessage } from "../../ports/event-feed.ts";
 import type { QueueOptions } from "../open-queue.ts";
 import { ensureChannel, type ChannelOptions } from "./channel.ts";
-import { CALL_DEADLINE_MS, createPubSubClient, within } from "./client.ts";
+import { createPubSubClient, within } from "./client.ts";
 import { pull } from "./pull.ts";
 
 /** Messages this process works on at once; each is one durable write or a few. */
 const MAX_AT_ONCE = 100;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
+/** How long a message waits for a free slot. Then it is taken all the same: what it starts is found by whoever has one, milliseconds. */
+const SLOT_MS = 1_000;
+const SLOT_LOOK_MS = 50;
 /** How long the end waits for messages under way, milliseconds; others get them again. */
 const FINISH_MS = 3_000;
 const CLOSE_MS = 2_000;
-/** Limits of Pub/Sub: attributes of a message, bytes of a value. */
-const MAX_ATTRIBUTES = 100;
-const MAX_VALUE_BYTES = 1_024;
 const WEEK_SECONDS = 7 * 86_400;
 
 /**
- * Events from the subscription `<prefix>-events`. A message is acknowledged when its executions are durable. While the store is away it is
+ * Events from the subscription `<prefix>-events`. A message is acknowledged when what it does is durable. While the store is away it is
  * tried again here with growing pauses, not given back: given back often enough, the subscription's own dead-letter policy would take
- * good messages for bad ones. What never can be taken is published to `<prefix>-dead-letter` with its reason, then acknowledged.
+ * good messages for bad ones.
  *
- * NOT_FOUND where a topic or the subscription is missing and may not be created.
+ * NOT_FOUND where the topic or the subscription is missing and may not be created.
  */
 export async function openPubSubEventFeed({ project, prefix, create, clock, log }: QueueOptions & { project: string }): Promise<EventFeed> {
   const client = createPubSubClient(project);
   const name = `${prefix}-events`;
-  const events: ChannelOptions = {
+  const channel: ChannelOptions = {
     client,
     name,
     clock,
@@ -41,44 +41,35 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
       retryPolicy: { minimumBackoff: { seconds: 10 }, maximumBackoff: { seconds: 600 } },
     },
   };
-  const parking: ChannelOptions = {
-    ...events,
-    name: `${prefix}-dead-letter`,
-    settings: { messageRetentionDuration: WEEK_SECONDS, expirationPolicy: {} },
-  };
-  const deadLetters = client.topic(parking.name);
-  deadLetters.setPublishOptions({ batching: { maxMilliseconds: 3 }, gaxOpts: { timeout: CALL_DEADLINE_MS, maxRetries: 0 } });
   const ending = new AbortController();
 
   async function ensure(): Promise<void> {
     try {
-      await ensureChannel(parking, "topic");
-      await ensureChannel(events, "both");
+      await ensureChannel(channel, "both");
     } catch (error) {
       if (!(error instanceof SignalboxError) || error.code !== "UNAVAILABLE") throw error;
       log("Pub/Sub is away; events come in when it is back", { topic: name, reason: error.message });
     }
   }
 
-  async function park(message: Message, reason: string): Promise<void> {
-    log("event parked", { subscription: name, messageId: message.id, reason });
-    const own = {
-      "signalbox-reason": cut(reason),
-      "signalbox-message-id": message.id,
-      "signalbox-published-at": message.publishTime.toISOString(),
-    };
-    const attributes = Object.entries(message.attributes).slice(0, MAX_ATTRIBUTES - Object.keys(own).length);
-    await within(deadLetters.publishMessage({ data: message.data, attributes: { ...Object.fromEntries(attributes), ...own } }), clock);
+  async function rest(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(ms, resolve);
+      ending.signal.addEventListener("abort", () => (cancel(), resolve()), { once: true });
+    });
+    ending.signal.throwIfAborted();
+  }
+
+  async function waitForSlot(freeSlots: () => number): Promise<void> {
+    for (let waited = 0; waited < SLOT_MS && freeSlots() <= 0; waited += SLOT_LOOK_MS) await rest(SLOT_LOOK_MS);
   }
 
   /** Resolves when the message may be acknowledged; rejects when the end came first. */
-  async function settle(message: Message, handle: (message: EventMessage) => Promise<EventVerdict>): Promise<void> {
+  async function settle(message: Message, handle: (message: EventMessage) => Promise<void>): Promise<void> {
     const given = eventMessage(message, `//pubsub.googleapis.com/projects/${project}/topics/${name}`);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        const verdict = await handle(given);
-        if (!verdict.taken) await park(message, verdict.reason);
-        return;
+        return await handle(given);
       } catch (error) {
         ending.signal.throwIfAborted();
         log("event tried again", {
@@ -88,16 +79,12 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
           error: error instanceof Error ? error.message : "",
         });
       }
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(pauseMs * (0.5 + Math.random() / 2), resolve);
-        ending.signal.addEventListener("abort", () => (cancel(), resolve()), { once: true });
-      });
-      ending.signal.throwIfAborted();
+      await rest(pauseMs * (0.5 + Math.random() / 2));
     }
   }
 
   return {
-    async consume(handle) {
+    async consume(handle, { freeSlots = () => Infinity } = {}) {
       await ensure();
       const underWay = new Set<Promise<void>>();
       const pulling = pull({
@@ -107,8 +94,10 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
         log,
         maxMessages: MAX_AT_ONCE,
         ensure,
+        isBusy: () => underWay.size > 0,
         onMessage(message) {
-          const work = settle(message, handle)
+          const work = waitForSlot(freeSlots)
+            .then(() => settle(message, handle))
             .then(
               () => message.ack(),
               () => message.nack(),
@@ -132,9 +121,4 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
 
 function eventMessage({ id, data, attributes, publishTime }: Message, origin: string): EventMessage {
   return { id, data, attributes, publishedAt: publishTime.toISOString(), origin };
-}
-
-/** Without a half character at the end. */
-function cut(text: string): string {
-  return new TextDecoder().decode(new TextEncoder().encode(text).subarray(0, MAX_VALUE_BYTES - 3)).replace(/\uFFFD$/, "");
 }

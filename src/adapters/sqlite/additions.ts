@@ -3,4 +3,33 @@
  * the same file and leaves alone what it does not know, so a rolling upgrade and the way back need no stop. What it could not live
  * with (a column that must be filled, a changed meaning) is a migration in `schema.ts` instead.
  */
-export const ADDITIONS: readonly string[] = [];
+export const ADDITIONS: readonly string[] = [
+  /* sql */ `
+  CREATE TABLE IF NOT EXISTS received_events (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, subject_topic TEXT, source TEXT NOT NULL, event_id TEXT NOT NULL,
+    outcome TEXT NOT NULL, received_at TEXT NOT NULL, expire_at INTEGER NOT NULL, doc TEXT NOT NULL, result TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS received_event_ids ON received_events (tenant, id);
+  CREATE INDEX IF NOT EXISTS received_events_by_time ON received_events (tenant, received_at, id);
+  CREATE INDEX IF NOT EXISTS received_events_by_type ON received_events (tenant, type, received_at, id);
+  CREATE INDEX IF NOT EXISTS received_events_by_subject ON received_events (tenant, subject_topic, received_at, id) WHERE subject_topic IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS received_events_by_event_id ON received_events (tenant, event_id);
+  CREATE INDEX IF NOT EXISTS received_events_expired ON received_events (expire_at);
+
+  CREATE TABLE IF NOT EXISTS parked_events (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, code TEXT NOT NULL, status TEXT NOT NULL, parked_at TEXT NOT NULL, expire_at INTEGER NOT NULL,
+    settled TEXT, doc TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS parked_event_ids ON parked_events (tenant, id);
+  CREATE INDEX IF NOT EXISTS parked_events_by_time ON parked_events (tenant, parked_at, id);
+  CREATE INDEX IF NOT EXISTS parked_events_by_status ON parked_events (tenant, status, parked_at, id);
+  CREATE INDEX IF NOT EXISTS parked_events_expired ON parked_events (expire_at);
+
+  CREATE TABLE IF NOT EXISTS event_types (tenant TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, doc TEXT NOT NULL) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS event_type_ids ON event_types (tenant, id);
+  CREATE INDEX IF NOT EXISTS event_types_by_time ON event_types (tenant, created_at, id);
+
+  CREATE INDEX IF NOT EXISTS waits_by_topic ON waits (tenant, json_extract(doc, '$.topic'), id)
+    WHERE status = 'open' AND json_extract(doc, '$.topic') IS NOT NULL;
+  `,
+];

@@ -1,6 +1,15 @@
 import { deleteThread, putCheckpoints } from "./checkpoint-operations.ts";
 import type { Database } from "./database.ts";
 import { commitExecution, createExecution } from "./execution-operations.ts";
+import {
+  addParked,
+  addReceived,
+  deleteExpiredEvents,
+  putEventType,
+  removeEventType,
+  setResult,
+  settleParked,
+} from "./inbound-operations.ts";
 import { sendMessage } from "./inbox-operations.ts";
 import { deleteExpired } from "./retention.ts";
 import { putSchedule, removeSchedule } from "./schedule-operations.ts";
@@ -18,6 +27,13 @@ export const OPERATIONS = {
   voteOnWait,
   putSchedule,
   removeSchedule,
+  addReceived,
+  setResult,
+  addParked,
+  settleParked,
+  putEventType,
+  removeEventType,
+  deleteExpiredEvents,
   putCheckpoints,
   deleteThread,
   deleteExpired,

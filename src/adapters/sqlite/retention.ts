@@ -7,6 +7,8 @@ import { fromKey } from "./key.ts";
 const EVERY_MS = 10 * 60_000;
 /** Executions deleted in one write; whoever else writes waits no longer than that takes (about 5 ms). */
 const AT_ONCE = 20;
+/** The same for received and parked events, which are one row each. */
+const EVENTS_AT_ONCE = 500;
 
 /** Deletes executions whose retention has ended, with all that belongs to them. What they counted for stays counted. */
 export interface Retention {
@@ -27,6 +29,7 @@ export function createRetention({ write }: Connection, clock: Clock): Retention 
   async function tick(): Promise<void> {
     try {
       await run();
+      while ((await write("deleteExpiredEvents", { now: clock.now(), limit: EVENTS_AT_ONCE })) >= EVENTS_AT_ONCE && !isStopped);
     } catch {
       // A round that failed is begun anew next time: every delete can be repeated.
     } finally {

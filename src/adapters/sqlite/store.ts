@@ -7,6 +7,7 @@ import { connect, type Connection } from "./connection.ts";
 import { sqliteDecisions } from "./decisions.ts";
 import { sqliteEvents } from "./events.ts";
 import { sqliteExecutions } from "./executions.ts";
+import { sqliteInbound } from "./inbound.ts";
 import { sqliteInbox } from "./inbox.ts";
 import { holdOwner, noOwners, type Owners } from "./owners.ts";
 import { createRetention } from "./retention.ts";
@@ -54,6 +55,7 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
     waits: sqliteWaits(connection, changes),
     decisions: sqliteDecisions(connection),
     schedules: sqliteSchedules(connection, clock),
+    ...sqliteInbound(connection, clock),
     checkpointer: new SqliteSaver(connection, checkpoints),
     async ping() {
       await connection.read((database) => database.get("SELECT 1 FROM workflows LIMIT 1"));

@@ -30,6 +30,8 @@ export function sqliteWaits({ read, write }: Connection, changes: Changes): Wait
       ),
     listOf: (tenant, ids, kind) =>
       read((database) => new Map(ids.map((id) => [id, database.all<StoredWait>(OF_EXECUTION, [tenant, id, kind]).map(waitOf)]))),
+    onTopic: (tenant, topic, { afterId = "", limit }) =>
+      read((database) => database.all<StoredWait>(ON_TOPIC, [tenant, topic, afterId, limit]).map(waitOf)),
     async answer(tenant, id, status, answer, message) {
       const result = await write("answerWait", {
         tenant,
@@ -58,6 +60,9 @@ export function sqliteWaits({ read, write }: Connection, changes: Changes): Wait
 }
 
 const OF_EXECUTION = "SELECT doc, status, answer FROM waits WHERE tenant = ? AND execution_id = ? AND kind = ? ORDER BY created_at, id";
+
+const ON_TOPIC = /* sql */ `SELECT doc, status, answer FROM waits
+  WHERE tenant = ? AND json_extract(doc, '$.topic') = ? AND status = 'open' AND json_extract(doc, '$.topic') IS NOT NULL AND id > ? ORDER BY id LIMIT ?`;
 
 function waitOf({ doc, status, answer }: StoredWait): OpenWait {
   return {

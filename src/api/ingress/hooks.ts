@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { TERMINAL_STATUSES } from "../../definition/execution.ts";
 import type { Json } from "../../definition/json.ts";
 import { SignalboxError, type ErrorCode } from "../../errors.ts";
-import type { TriggerOutcome } from "../../triggers/outcome.ts";
+import type { TriggerOutcome } from "../../definition/received-event.ts";
 import type { Services } from "../operations/operation.ts";
 import { createJsonReader, type ReadJson } from "../rest/body.ts";
 import { refuseOthers } from "../rest/routes.ts";
@@ -30,7 +30,7 @@ export async function registerHooks(
       handler: async (request, reply) => {
         const { tenant, "*": path } = request.params as { tenant: string; "*": string }; // what the router found in the address
         const body = Buffer.isBuffer(request.body) ? request.body : NO_BODY;
-        const { outcome, respond } = await services.triggers.receive(tenant, path, {
+        const { outcome, respond } = await services.events.ingest.receive(tenant, path, {
           headers: request.headers,
           body,
           readBody: () => bodyOf(request, body, readJson),

@@ -1,10 +1,12 @@
 import { approval, approvals, decideApproval } from "./approvals.ts";
 import { decision, decisions } from "./decisions.ts";
 import { checkpoints, events, stateAt, steps, storedValue } from "./execution-history.ts";
-import { publishEvents } from "./events.ts";
+import { deleteEventType, eventType, eventTypes, putEventType } from "./event-types.ts";
+import { publishEvents, receivedEvent, receivedEvents, replayEvents } from "./events.ts";
 import { cancelExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
 import { executeWorkflow, execution, executions } from "./executions.ts";
 import type { Operation, Subscription } from "./operation.ts";
+import { discardParkedEvent, parkedEvent, parkedEvents, redriveParkedEvent } from "./parked-events.ts";
 import { stepTypes } from "./step-types.ts";
 import { executionEvents, modelTokens, workflowStatus } from "./subscriptions.ts";
 import { me } from "./system.ts";
@@ -43,6 +45,17 @@ export const OPERATIONS: readonly Operation[] = [
   disableTrigger,
   fireTrigger,
   publishEvents,
+  receivedEvents,
+  receivedEvent,
+  replayEvents,
+  eventTypes,
+  eventType,
+  putEventType,
+  deleteEventType,
+  parkedEvents,
+  parkedEvent,
+  redriveParkedEvent,
+  discardParkedEvent,
   stepTypes,
   me,
 ];

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Principal, Scope } from "../../definition/access.ts";
+import type { Events } from "../../events/events.ts";
 import type { Page } from "../../definition/page.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { Executor } from "../../executor/executor.ts";
@@ -14,6 +15,7 @@ export interface Services {
   executor: Executor;
   workflows: WorkflowManager;
   triggers: TriggerManager;
+  events: Events;
   store: Store;
   stepTypes: StepTypes;
   clock: Clock;
@@ -29,7 +31,17 @@ export interface CallContext {
   signal: () => AbortSignal;
 }
 
-export type Noun = "workflows" | "executions" | "approvals" | "decisions" | "triggers" | "events" | "step types" | "system";
+export type Noun =
+  | "workflows"
+  | "executions"
+  | "approvals"
+  | "decisions"
+  | "triggers"
+  | "events"
+  | "event types"
+  | "parked events"
+  | "step types"
+  | "system";
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 export type Route = `${Method} /api/v1/${string}`;
 

@@ -3,7 +3,7 @@ import { JsonValue } from "../../definition/json.ts";
 import type { Workflow } from "../../definition/workflow.ts";
 import { notFound, SignalboxError } from "../../errors.ts";
 import { triggerId } from "../../triggers/compiled-trigger.ts";
-import { TriggerOutcome } from "../../triggers/outcome.ts";
+import { TriggerOutcome } from "../../definition/received-event.ts";
 import { triggerView, TriggerView } from "../views/trigger.ts";
 import { defineList, defineOperation, PathId, type CallContext } from "./operation.ts";
 

@@ -6,6 +6,7 @@ import { commitsSuite } from "./execution-commits.suite.ts";
 import { creationSuite } from "./execution-creation.suite.ts";
 import { executionListsSuite } from "./execution-lists.suite.ts";
 import { executionStatsSuite } from "./execution-stats.suite.ts";
+import { inboundSuite } from "./inbound.suite.ts";
 import { inboxSuite } from "./inbox.suite.ts";
 import { leasesSuite } from "./leases.suite.ts";
 import { lifeSuite } from "./life.suite.ts";
@@ -44,6 +45,7 @@ export function describeStore(adapter: StoreUnderTest): void {
     waitsSuite(adapter);
     decisionsSuite(adapter);
     schedulesSuite(adapter);
+    inboundSuite(adapter);
     watchSuite(adapter);
     tenantsSuite(adapter);
     oddDataSuite(adapter);

@@ -56,6 +56,24 @@ export function waitsSuite(adapter: StoreUnderTest): void {
       expect((await use().inbox.list(tenant, id)).map((message) => message.principal)).toEqual([winner]);
     });
 
+    test("waits on a topic are those that are open, of the tenant, in pages", async () => {
+      const topic = "topic-1";
+      const { waits, handle } = await opened([
+        { id: "b", topic },
+        { id: "a", topic },
+        { id: "c", topic: "topic-2" },
+        { id: "d" },
+        { id: "e", topic },
+      ]);
+      const { tenant } = handle.execution;
+      await opened([{ id: "f", topic }]);
+      const answer = answerOf("ada");
+      await use().waits.answer(tenant, "e", "answered", answer, null);
+      expect(await use().waits.onTopic(tenant, topic, { limit: 10 })).toEqual([waits[1], waits[0]]);
+      expect(await use().waits.onTopic(tenant, topic, { limit: 1 })).toEqual([waits[1]]);
+      expect(await use().waits.onTopic(tenant, topic, { afterId: "a", limit: 10 })).toEqual([waits[0]]);
+    });
+
     test.runIf(adapter.openSecond)("two handles that answer at once have one winner", async () => {
       await withSecond(adapter, use(), async (second) => {
         const {

@@ -1,0 +1,69 @@
+import type { InboxMessage } from "../definition/execution.ts";
+import { topicOf, type EventWake, type ReceivedEvent } from "../definition/received-event.ts";
+import type { OpenWait } from "../definition/wait.ts";
+import { awaits } from "../executor/event-wait.ts";
+import { deliveryOf } from "../executor/look-back.ts";
+import { isoTime, type Clock } from "../ports/clock.ts";
+import type { Queue } from "../ports/queue.ts";
+import type { Store } from "../ports/store.ts";
+
+const PAGE = 200;
+/** Executions that are written to side by side. */
+const AT_ONCE = 16;
+/** Woken executions that a receipt names. */
+const MAX_NAMED = 100;
+
+export interface WakeOptions {
+  store: Store;
+  queue: Queue;
+  clock: Clock;
+}
+
+/**
+ * Delivers an event, which is in the store by now, to every step of the tenant that waits for it: by its type, and by its type and
+ * subject. Each is sent a message that is the same on every try, so doing it again delivers nothing twice.
+ */
+export async function wakeWaits(
+  { store, queue, clock }: WakeOptions,
+  received: ReceivedEvent,
+  { isReplayed = false }: { isReplayed?: boolean } = {},
+): Promise<EventWake[]> {
+  const { tenant } = received;
+  async function deliver(wait: OpenWait): Promise<EventWake> {
+    const { executionId, workflowId, stepId } = wait;
+    const { id, event, data, delivery } = deliveryOf(received, wait);
+    const message: InboxMessage = {
+      id,
+      tenant,
+      executionId,
+      at: isoTime(clock),
+      principal: `event:${received.event.source}`.slice(0, 255),
+      body: { type: "signal", event, data, eventId: id, delivery },
+    };
+    await store.inbox.send(message);
+    await queue.enqueue({ tenant, executionId });
+    return { workflowId, executionId, stepId };
+  }
+
+  const woken: EventWake[] = [];
+  for await (const page of waitsFor(store, received)) {
+    const waiting = page.filter((wait) => awaits(wait, received, { isReplayed }));
+    for (let from = 0; from < waiting.length; from += AT_ONCE) {
+      woken.push(...(await Promise.all(waiting.slice(from, from + AT_ONCE).map(deliver))));
+    }
+  }
+
+  return woken.slice(0, MAX_NAMED);
+}
+
+async function* waitsFor(store: Store, { tenant, event: { type, subject } }: ReceivedEvent): AsyncIterable<OpenWait[]> {
+  const topics = subject === undefined ? [topicOf(type)] : [topicOf(type), topicOf(type, subject)];
+  for (const topic of topics) {
+    let afterId: string | undefined;
+    do {
+      const page: OpenWait[] = await store.waits.onTopic(tenant, topic, { afterId, limit: PAGE });
+      yield page;
+      afterId = page.length < PAGE ? undefined : page.at(-1)?.id;
+    } while (afterId !== undefined);
+  }
+}
