@@ -10,18 +10,22 @@ set -euo pipefail
 project="${1:?usage: deploy/google-cloud.sh <project> [region]}"
 region="${2:-europe-west1}"
 
-# name: what runs as it. Roles: read and write Firestore, publish, and for the worker pull; nothing that administers.
+# name: what runs as it. Roles: read and write Firestore, publish, and for the worker pull and write
+# traces; nothing that administers.
 api="signalbox-api@$project.iam.gserviceaccount.com"
 worker="signalbox-worker@$project.iam.gserviceaccount.com"
 
 main() {
   gcloud services enable --project="$project" --quiet \
-    artifactregistry.googleapis.com container.googleapis.com firestore.googleapis.com monitoring.googleapis.com pubsub.googleapis.com
+    artifactregistry.googleapis.com container.googleapis.com firestore.googleapis.com monitoring.googleapis.com pubsub.googleapis.com \
+    telemetry.googleapis.com
 
   service_account signalbox-api "Signalbox API"
   service_account signalbox-worker "Signalbox worker"
   role "$api" roles/datastore.user
   role "$worker" roles/datastore.user
+  # Spans to Cloud Trace.
+  role "$worker" roles/telemetry.tracesWriter
   identity "$api" signalbox-api
   identity "$worker" signalbox-worker
 

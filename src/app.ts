@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { FastifyInstance } from "fastify";
+import { isCloudTrace, openCloudTraceExporter } from "./adapters/google-cloud/span-exporter.ts";
 import { openEventFeed } from "./adapters/open-event-feed.ts";
 import { openQueue } from "./adapters/open-queue.ts";
 import { openStore } from "./adapters/open.ts";
@@ -23,6 +24,7 @@ import { createLogger, type Logger } from "./log.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
 import { createOutbound } from "./outbound/outbound.ts";
+import { noteSecrets } from "./outbound/secrets.ts";
 import { loadActions, loadStepTypes, loadTools } from "./registry.ts";
 import { createTools } from "./tools/tools.ts";
 import { circuitObserver } from "./telemetry/circuits.ts";
@@ -30,11 +32,15 @@ import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import { eventMetrics } from "./telemetry/event-metrics.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
+import type { TracingOptions } from "./telemetry/tracing.ts";
 import { createTriggerManager, type TriggerManager } from "./triggers/manager.ts";
 import { startScheduler } from "./triggers/scheduler.ts";
 import { createSecretReader } from "./triggers/secret-reader.ts";
 import { loadTriggerTypes } from "./triggers/trigger-types.ts";
 import { createWorkflowManager, type WorkflowManager } from "./workflows/manager.ts";
+
+/** Headers whose values are credentials. */
+const CREDENTIAL_HEADER = /authorization|key|token|secret|cookie|password/i;
 
 export interface App extends AsyncDisposable {
   config: Config;
@@ -61,11 +67,12 @@ export interface AppOptions {
 
 /** The composition root: the only place that names drivers and wires everything. Opens the store; does not listen yet. */
 export async function createApp({ config, clock = systemClock, models: modelOptions }: AppOptions): Promise<App> {
-  const logger = createLogger({ level: config.SIGNALBOX_LOG, secrets: secretsOf(config), project: projectOf(config) });
+  const secrets = secretsOf(config);
+  const logger = createLogger({ level: config.SIGNALBOX_LOG, secrets, project: projectOf(config) });
   const log = (message: string, fields: Record<string, unknown>) => logger.info(fields, message);
   // Names the process in leases: readable for operators, unique over restarts and pods.
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  const readSecret = createSecretReader({ folder: config.SIGNALBOX_SECRETS, environment: environmentSecret });
+  const readSecret = noteSecrets(createSecretReader({ folder: config.SIGNALBOX_SECRETS, environment: environmentSecret }), secrets);
   const outbound = createOutbound({ allow: config.SIGNALBOX_EGRESS_ALLOW, readSecret, clock });
   const folder = config.SIGNALBOX_STEPS;
   const actions = await loadActions({ folder });
@@ -74,10 +81,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const triggerTypes = await loadTriggerTypes({ folder: config.SIGNALBOX_STEPS });
   const telemetry = await startTelemetry({
     log: logger,
-    tracing:
-      config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
-        ? undefined
-        : { serviceName: config.OTEL_SERVICE_NAME, instance: workerId, ratio: config.OTEL_TRACES_SAMPLER_ARG },
+    tracing: tracingOf(config, workerId),
   });
   const opened = await openStore(config.SIGNALBOX_STORE, { ownerId: workerId, clock });
   const store = observedStore(opened, { observers: telemetry.observers, clock });
@@ -140,6 +144,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           compiled,
           fetch: outbound.request,
           circuits: createCircuits({ clock, onChange: onCircuit }),
+          traceparent: telemetry.traceparent,
           modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
           log,
         });
@@ -195,9 +200,18 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   return { config, server, executor, workflows, triggers, events, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
 }
 
-/** Values that must not appear in a log line. */
-function secretsOf(config: Config): string[] {
-  return config.OPENAI_API_KEY === undefined ? [] : [config.OPENAI_API_KEY];
+/** Values that must not appear in a log line. What is read from secrets joins them, see `noteSecrets`. */
+function secretsOf({ OPENAI_API_KEY, SIGNALBOX_MCP = {} }: Config): Set<string> {
+  const headers = Object.values(SIGNALBOX_MCP).flatMap((server) => Object.entries(server.headers ?? {}));
+  const written = headers.flatMap(([name, value]) => (CREDENTIAL_HEADER.test(name) && !value.includes("secret://") ? [value] : []));
+  return new Set(OPENAI_API_KEY === undefined ? written : [OPENAI_API_KEY, ...written]);
+}
+
+function tracingOf(config: Config, instance: string): TracingOptions | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_SERVICE_NAME: serviceName, OTEL_TRACES_SAMPLER_ARG: ratio } = config;
+  if (endpoint === undefined) return undefined;
+  const openExporter = isCloudTrace(endpoint) ? () => openCloudTraceExporter(endpoint) : undefined;
+  return { serviceName, instance, ratio, project: projectOf(config), openExporter };
 }
 
 function projectOf({ GOOGLE_CLOUD_PROJECT, SIGNALBOX_STORE }: Config): string | undefined {

@@ -102,7 +102,10 @@ const Environment = z.object({
     .default(0)
     .describe("How long SIGTERM keeps serving with readiness red, so that load balancers look away first, milliseconds"),
   SIGNALBOX_LOG: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info").describe("Least severity that is logged"),
-  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe("Where traces are sent, OTLP over HTTP; nothing is traced unless set"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe("Where traces are sent, OTLP over HTTP; https://telemetry.googleapis.com is Cloud Trace. Nothing is traced unless set"),
   OTEL_SERVICE_NAME: z.string().min(1).default("signalbox").describe("Name of the service in traces"),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe("Share of executions that are traced, 0 to 1"),
   GOOGLE_CLOUD_PROJECT: z

@@ -4,8 +4,8 @@ export type { Logger };
 
 export interface LoggerOptions {
   level: string;
-  /** Values that must not be in any line, wherever they come from. */
-  secrets?: readonly string[];
+  /** Values that must not be in any line, wherever they come from; looked at with every line, so that it may grow. */
+  secrets?: ReadonlySet<string>;
   /** Google Cloud project, for links from a line to its trace. */
   project?: string | undefined;
   /** Standard output unless given. */
@@ -24,13 +24,23 @@ const SEVERITY: Record<string, string> = {
 /** Credentials by their look: bearer tokens, JWTs, keys of model providers. */
 const CREDENTIALS = /\bBearer +[\w.~+/=-]{8,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\bsk-[\w-]{16,}/gi;
 const REDACTED = "[redacted]";
+/** Shorter values are words that occur by themselves. */
+const SHORTEST_SECRET = 8;
 
 /**
  * JSON lines in the shape Google Cloud Logging reads: `severity`, `message`, `timestamp` and, where `traceId` is given, the trace.
  * Never payloads; secrets are taken out of the finished line by value, whichever field or stack they are in.
  */
-export function createLogger({ level, secrets = [], project, destination }: LoggerOptions): Logger {
-  const written = secrets.filter((secret) => secret.length >= 8).map((secret) => JSON.stringify(secret).slice(1, -1));
+export function createLogger({ level, secrets = new Set(), project, destination }: LoggerOptions): Logger {
+  let written: string[] = [];
+  let known = 0;
+  /** The secrets as they stand in JSON. */
+  function writtenSecrets(): string[] {
+    if (known === secrets.size) return written;
+    known = secrets.size;
+    written = [...secrets].filter((secret) => secret.length >= SHORTEST_SECRET).map((secret) => JSON.stringify(secret).slice(1, -1));
+    return written;
+  }
   const options: LoggerSettings = {
     level,
     messageKey: "message",
@@ -40,7 +50,10 @@ export function createLogger({ level, secrets = [], project, destination }: Logg
       log: (fields) => (typeof fields["traceId"] === "string" ? correlated(fields, project) : fields),
     },
     hooks: {
-      streamWrite: (line) => written.reduce((text, secret) => text.replaceAll(secret, REDACTED), line).replace(CREDENTIALS, REDACTED),
+      streamWrite: (line) =>
+        writtenSecrets()
+          .reduce((text, secret) => text.replaceAll(secret, REDACTED), line)
+          .replace(CREDENTIALS, REDACTED),
     },
     timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
   };

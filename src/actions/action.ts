@@ -32,6 +32,8 @@ export interface ActionContext<I = unknown> {
   /** Aborted on cancel, timeout and loss of the lease. */
   signal: AbortSignal;
   now(): number;
+  /** W3C trace context of the visit, for clients that bring their own HTTP; `fetch` sends it by itself. */
+  traceparent?: string | undefined;
   /** Asks somebody outside, through the guard. */
   fetch: HttpFetch;
   log(message: string, fields?: Record<string, unknown>): void;

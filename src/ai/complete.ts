@@ -81,6 +81,8 @@ async function ask(handle: ModelHandle, request: ModelRequest, signal: AbortSign
     ...(handle.schemaBy === "words" ? { configurable: settings } : settings),
     ...(request.schema && handle.schemaBy === "response_format" && { response_format: responseFormat(request.schema) }),
     ...(request.offline && { offline: request.offline }),
+    ...(request.traceparent !== undefined &&
+      handle.schemaBy === "response_format" && { options: { headers: { traceparent: request.traceparent } } }),
   };
   const messages = request.schema && handle.schemaBy === "words" ? [...request.messages, schemaInWords(request.schema)] : request.messages;
   const model = request.tools && request.tools.length > 0 ? withTools(handle, request.tools) : chat;

@@ -24,6 +24,8 @@ export interface ModelRequest {
   timeoutMs?: number | undefined;
   /** Waits this long before it calls (a provider's Retry-After), milliseconds; counts against `timeoutMs`. */
   delayMs?: number | undefined;
+  /** W3C trace context of the visit that asks, sent along to endpoints that speak HTTP. */
+  traceparent?: string | undefined;
   /** The policy's models; any other one is refused without a call. */
   allowedModels?: readonly string[] | undefined;
   /**

@@ -30,7 +30,7 @@ class OpenAIChat extends ChatOpenAICompletions {
   override async completionWithRetry(request: Streaming | Whole, options?: OpenAIClient.RequestOptions): Promise<unknown> {
     // Makes the client on first use. Its result repeats the client's own settings, which need not travel with every request.
     this._getClientOptions(undefined);
-    return await this.client.chat.completions.create(request, { signal: options?.signal });
+    return await this.client.chat.completions.create(request, { signal: options?.signal, headers: headersOf(options) });
   }
 
   protected override _convertCompletionsMessageToBaseMessage(
@@ -48,6 +48,11 @@ class OpenAIChat extends ChatOpenAICompletions {
     if (converted instanceof AIMessageChunk && delta["refusal"]) converted.additional_kwargs["refusal"] = delta["refusal"];
     return converted;
   }
+}
+
+/** LangChain hands over a call's own options as they are where it streams, and opened where it does not. */
+function headersOf(options: (OpenAIClient.RequestOptions & { options?: OpenAIClient.RequestOptions }) | undefined) {
+  return options?.headers ?? options?.options?.headers;
 }
 
 /** A chat model behind an endpoint that speaks OpenAI's protocol. Never retries; never waits longer than its caller. */

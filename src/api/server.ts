@@ -80,6 +80,7 @@ export async function createServer({
       services,
       principal,
       expiresAt,
+      traceparent: traceparentOf(request),
       signal: once(() => AbortSignal.any([goneSignal(request, reply, closing.signal), ...expired()])),
     };
   }
@@ -132,6 +133,10 @@ export async function createServer({
   registerReference(app);
   registerGraphiQL(app);
   return app;
+}
+
+function traceparentOf({ headers: { traceparent } }: FastifyRequest): string | undefined {
+  return typeof traceparent === "string" ? traceparent : undefined;
 }
 
 /** Aborts when the caller is gone or the service closes. */

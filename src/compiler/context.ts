@@ -41,7 +41,18 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
     get models() {
       return host.models(place);
     },
-    fetch: (request) => host.fetch({ ...request, signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal }),
+    get traceparent() {
+      return host.traceparent(place);
+    },
+    fetch(request) {
+      const traceparent = host.traceparent(place);
+      return host.fetch({
+        ...request,
+        // What the author wrote comes after it and counts.
+        headers: { ...(traceparent !== undefined && { traceparent }), ...request.headers },
+        signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal,
+      });
+    },
     get thread() {
       return host.thread(place);
     },

@@ -105,6 +105,8 @@ export interface StepHost {
   models(place: StepPlace): ModelCalls;
   readonly fetch: HttpFetch;
   circuit(breaker: Breaker): Circuit;
+  /** W3C `traceparent` of a visit; undefined where nobody gives one. */
+  traceparent(place: StepPlace): string | undefined;
   thread(place: StepPlace): StepThread;
   decision(place: StepPlace): Promise<Decision | undefined>;
   recordDecision(place: StepPlace, decision: Decision): Promise<void>;

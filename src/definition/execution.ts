@@ -67,6 +67,8 @@ export interface Execution {
   initialVariables: JsonObject;
   trigger: TriggerInfo;
   startedBy: string;
+  /** W3C `traceparent` of the request that started it; absent where none came with it. */
+  startedIn?: string | undefined;
   priority: number;
   tags: string[];
   idempotencyKey: string | null;

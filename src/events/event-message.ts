@@ -8,7 +8,7 @@ import type { Parking } from "./parking.ts";
 
 const STRUCTURED = /^application\/cloudevents\+json\b/i;
 /** Attributes of a plain message that say something about its event. */
-const PLAIN = ["id", "source", "type", "subject", "time"] as const;
+const PLAIN = ["id", "source", "type", "subject", "time", "traceparent"] as const;
 
 export interface MessageHandlerOptions {
   ingest: EventIngest;

@@ -75,6 +75,8 @@ export interface StartRequest extends Pick<ExecutionInput, "variables" | "versio
   input: JsonObject;
   idempotencyKey?: string | undefined;
   trigger?: TriggerInfo | undefined;
+  /** W3C `traceparent` it came with; what is none is left out. */
+  traceparent?: string | undefined;
   /** Chosen by the caller where the id itself is the dedupe (triggers, children); random unless told. */
   id?: string | undefined;
 }

@@ -25,7 +25,10 @@ export function createModelCalls({ session, place, models, tokens, limits }: Mod
       let index = 0;
       const publish = (text: string, done: boolean) =>
         tokens.publish({ executionId: draft.id, stepId, visit, attempt, index: index++, text, done });
-      const reply = await models.complete(request, { onPiece: (text) => publish(text, false) });
+      const reply = await models.complete(
+        { ...request, traceparent: session.traceparent(place) },
+        { onPiece: (text) => publish(text, false) },
+      );
       if (index > 0) publish("", true);
       const { usage } = draft;
       draft.usage = {

@@ -25,7 +25,7 @@ export interface SessionOptions {
   leaseMs: number;
   modelsFor(session: Session, place: StepPlace): ModelCalls;
   /** How steps reach others. */
-  outside: Pick<StepHost, "fetch" | "circuit">;
+  outside: Pick<StepHost, "fetch" | "circuit" | "traceparent">;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
   /** Called when messages to other executions are durable. */
@@ -115,15 +115,11 @@ export function createSession({
     draft.stepsTaken += changes.steps;
     for (const path of changes.finished) delete draft.inFlight[path];
     forgetThreads(draft, changes.finished);
-    closeWaits(changes.closedWaits);
+    closeWaits(draft, changes.closedWaits);
     groups.apply(changes);
     applyCompensations(draft, changes);
     forgetNamespaces(draft, changes);
     if (changes.end) ended = changes.end;
-  }
-
-  function closeWaits(ids: readonly string[]): void {
-    if (ids.length > 0) draft.waits = draft.waits.filter(({ id }) => !ids.includes(id));
   }
 
   const session: Session = {
@@ -174,7 +170,7 @@ export function createSession({
     park(place, parking, interruptId) {
       const wait = newWait(place, parking, interruptId, isoTime(clock));
       const previous = session.waitAt(place.path, place.visit);
-      if (previous) closeWaits([previous.id]);
+      if (previous) closeWaits(draft, [previous.id]);
       delete draft.inFlight[place.path];
       apply(parking.staged);
       draft.waits.push(wait);
@@ -222,6 +218,10 @@ export function createSession({
     },
   };
   return session;
+}
+
+function closeWaits(draft: Execution, ids: readonly string[]): void {
+  if (ids.length > 0) draft.waits = draft.waits.filter(({ id }) => !ids.includes(id));
 }
 
 /** Flushes at once, or a little later in one commit with whatever else comes meanwhile. */

@@ -5,6 +5,7 @@ import type { ExecutionEvent } from "../definition/event.ts";
 import { compileInputSchema } from "../definition/input-schema.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { WorkflowDefinition } from "../definition/workflow.ts";
+import { parseTraceparent } from "../definition/trace-context.ts";
 import { notFound, SignalboxError, type Issue } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
@@ -80,6 +81,7 @@ function newExecution(actor: Actor, request: StartRequest, version: number, defi
     initialVariables: request.variables ?? {},
     trigger: request.trigger ?? MANUAL,
     startedBy: actor.id,
+    ...(parseTraceparent(request.traceparent) && { startedIn: request.traceparent }),
     priority: request.priority ?? 5,
     tags: request.tags ?? [],
     idempotencyKey: request.idempotencyKey ?? null,

@@ -40,6 +40,8 @@ export interface WorkerOptions {
   /** How steps ask somebody outside. */
   fetch: HttpFetch;
   circuits: Circuits;
+  /** W3C `traceparent` of what a visit sends out. */
+  traceparent?: ((executionId: string, visit: StepPlace) => string) | undefined;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -150,7 +152,11 @@ export function createWorker(options: WorkerOptions): Worker {
       clock,
       leaseMs,
       modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits),
-      outside: { fetch: options.fetch, circuit: (breaker) => options.circuits.of(draft.tenant, breaker) },
+      outside: {
+        fetch: options.fetch,
+        circuit: (breaker) => options.circuits.of(draft.tenant, breaker),
+        traceparent: (place) => options.traceparent?.(draft.id, place),
+      },
       onSent: (to) => void Promise.all(to.map(hintAt)),
       onFailure: () => holdings.get(draft.id)?.stop(),
       onWaiting: () => holdings.get(draft.id)?.lookBack(),

@@ -9,6 +9,15 @@ const SHORTEST_HIDDEN = 6;
 /** The value of `env:NAME` or `file:NAME`; undefined where it cannot be read. */
 export type ReadSecret = (reference: string) => Promise<string | undefined>;
 
+/** The same reader; every value it gives is noted, so that whoever writes logs knows what must not be in them. */
+export function noteSecrets(read: ReadSecret, values: Set<string>): ReadSecret {
+  return async (reference) => {
+    const value = await read(reference);
+    if (value !== undefined) values.add(value);
+    return value;
+  };
+}
+
 /** The secrets of one request, read when they are used and known only to it. */
 export interface Secrets {
   /** The text with its references replaced. REQUEST_REFUSED where one cannot be read. */

@@ -174,6 +174,8 @@ export interface StepContext<C = unknown> {
   state(): JsonObject;
   policy: Policy | undefined;
   models: ModelCalls;
+  /** W3C trace context of this visit, for clients that bring their own HTTP; `fetch` sends it by itself. */
+  traceparent?: string | undefined;
   /** Asks somebody outside, through the guard; ends with the step's own signal. */
   fetch: HttpFetch;
   decisions: {

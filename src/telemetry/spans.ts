@@ -1,6 +1,8 @@
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, type Attributes, type Context } from "@opentelemetry/api";
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, type Attributes, type Context, type Link } from "@opentelemetry/api";
 import type { ExecutionEvent } from "../definition/event.ts";
 import type { Execution } from "../definition/execution.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import { parseTraceparent } from "../definition/trace-context.ts";
 import type { ExecutionCommit } from "../ports/store.ts";
 import { amountOf, wordOf } from "./event-data.ts";
 import { GEN_AI } from "./gen-ai.ts";
@@ -29,7 +31,13 @@ export function commitSpans(tracer: TracerWithIds): CommitObserver {
   function endExecution(execution: Execution, event: ExecutionEvent): void {
     const span = tracer.startSpan(
       `execution ${execution.workflowId}`,
-      { startTime: Date.parse(execution.createdAt), kind: SpanKind.INTERNAL, root: true, attributes: attributesOf(execution) },
+      {
+        startTime: Date.parse(execution.createdAt),
+        kind: SpanKind.INTERNAL,
+        root: true,
+        attributes: attributesOf(execution),
+        links: linksOf(execution),
+      },
       ROOT_CONTEXT,
       { traceId: traceIdOf(execution.id), spanId: spanIdOf(execution.id) },
     );
@@ -88,6 +96,27 @@ function attributesOf({ id, workflowId, workflowVersion, tenant }: Execution): A
     "signalbox.workflow.version": workflowVersion,
     "signalbox.tenant": tenant,
   };
+}
+
+/** What led to the execution, in traces of its own: the request, the event, the execution that waits for it. */
+function linksOf({ startedIn, trigger, parent }: Execution): Link[] {
+  const links = [parseTraceparent(startedIn), parseTraceparent(traceparentOfEvent(trigger.event))].flatMap((context) =>
+    context
+      ? [{ context: { traceId: context.traceId, spanId: context.spanId, traceFlags: Number(context.isSampled), isRemote: true } }]
+      : [],
+  );
+  const outer = parent && trace.getSpanContext(within(parent.executionId));
+  return outer ? [...links, { context: outer }] : links;
+}
+
+/** CloudEvents' extension for tracing. */
+function traceparentOfEvent(event: Json): Json | undefined {
+  const extensions = isObject(event) ? event["extensions"] : undefined;
+  return isObject(extensions) ? extensions["traceparent"] : undefined;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The context of what happens inside the execution, or inside a visit of it. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-interface Place {
+export interface Place {
   stepId: string | null;
   branch: string | null;
   visit: number | null;
@@ -19,9 +19,10 @@ export function spanIdOf(executionId: string, { stepId, branch, visit }: Place =
   return digest(stepId === null ? `${executionId}/` : `${executionId}/${branch ?? ""}/${stepId}/${visit}`).slice(0, 16);
 }
 
-/** W3C `traceparent` for what a visit sends out: a webhook, a message. */
-export function traceparentOf(executionId: string, place: Place): string {
-  return `00-${traceIdOf(executionId)}-${spanIdOf(executionId, place)}-01`;
+/** W3C `traceparent` for what a visit sends out: a webhook, a message, a call of a model or a tool. */
+export function traceparentOf(executionId: string, place: Place, isSampled: (traceId: string) => boolean): string {
+  const traceId = traceIdOf(executionId);
+  return `00-${traceId}-${spanIdOf(executionId, place)}-${isSampled(traceId) ? "01" : "00"}`;
 }
 
 function digest(text: string): string {

@@ -1,4 +1,4 @@
-import type { Context, Span, SpanOptions } from "@opentelemetry/api";
+import { ROOT_CONTEXT, type Context, type Span, type SpanOptions } from "@opentelemetry/api";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 
 /** A tracer that takes the ids of a span from outside, because they are made from the execution's id. */
@@ -8,6 +8,8 @@ export interface TracerWithIds {
 
 export interface Tracing {
   tracer: TracerWithIds;
+  /** Whether the spans of a trace are kept: receivers of what steps send are told, so that they decide alike. */
+  isSampled(traceId: string): boolean;
   /** Sends what is waiting. */
   close(): Promise<void>;
 }
@@ -18,25 +20,39 @@ export interface TracingOptions {
   instance: string;
   /** Share of executions that are traced, 0 to 1; every process decides alike. */
   ratio: number;
-  /** Where spans go; OTLP over HTTP by the OTEL_EXPORTER_OTLP_* variables unless given. */
-  exporter?: SpanExporter;
+  /** Google Cloud project the spans are of; Cloud Trace asks for it. */
+  project?: string | undefined;
+  /** Opens where spans go; OTLP over HTTP by the OTEL_EXPORTER_OTLP_* variables unless given. */
+  openExporter?: (() => Promise<SpanExporter>) | undefined;
 }
 
 /** Loads OpenTelemetry's SDK, which nobody pays for who does not trace, and starts sending spans. */
-export async function startTracing({ serviceName, instance, ratio, exporter }: TracingOptions): Promise<Tracing> {
-  const { BatchSpanProcessor, RandomIdGenerator, TraceIdRatioBasedSampler, TracerProvider } = await import("@opentelemetry/sdk-trace");
+export async function startTracing({
+  serviceName,
+  instance,
+  ratio,
+  project,
+  openExporter = otlpExporter,
+}: TracingOptions): Promise<Tracing> {
+  const { BatchSpanProcessor, RandomIdGenerator, SamplingDecision, TraceIdRatioBasedSampler, TracerProvider } =
+    await import("@opentelemetry/sdk-trace");
   const { resourceFromAttributes } = await import("@opentelemetry/resources");
   const random = new RandomIdGenerator();
+  // By trace id alone: all processes of an execution agree without talking.
+  const sampler = new TraceIdRatioBasedSampler(ratio);
   let given: { traceId: string; spanId: string } | undefined;
   const provider = new TracerProvider({
-    resource: resourceFromAttributes({ "service.name": serviceName, "service.instance.id": instance }),
-    // By trace id alone: all processes of an execution agree without talking.
-    sampler: new TraceIdRatioBasedSampler(ratio),
+    resource: resourceFromAttributes({
+      "service.name": serviceName,
+      "service.instance.id": instance,
+      ...(project !== undefined && { "gcp.project_id": project }),
+    }),
+    sampler,
     idGenerator: {
       generateTraceId: () => given?.traceId ?? random.generateTraceId(),
       generateSpanId: () => given?.spanId ?? random.generateSpanId(),
     },
-    spanProcessors: [new BatchSpanProcessor({ exporter: exporter ?? (await otlpExporter()) })],
+    spanProcessors: [new BatchSpanProcessor({ exporter: await openExporter() })],
   });
   const tracer = provider.getTracer("signalbox");
   return {
@@ -50,6 +66,7 @@ export async function startTracing({ serviceName, instance, ratio, exporter }: T
         }
       },
     },
+    isSampled: (traceId) => sampler.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED,
     close: () => provider.shutdown(),
   };
 }

@@ -80,8 +80,11 @@ export function createMcpServer({ name, config, fetch, readSecret }: McpServerOp
     }
 
     async function callTool(params: { name: string; arguments?: JsonObject }, schema: undefined, options: object): Promise<unknown> {
-      const { idempotencyKey, timeoutMs, signal } = calls.getStore()?.context ?? {};
-      const meta = idempotencyKey === undefined ? {} : { _meta: { "signalbox/idempotencyKey": idempotencyKey } };
+      const { idempotencyKey, traceparent, timeoutMs, signal } = calls.getStore()?.context ?? {};
+      const meta =
+        idempotencyKey === undefined
+          ? {}
+          : { _meta: { "signalbox/idempotencyKey": idempotencyKey, ...(traceparent !== undefined && { traceparent }) } };
       const bounds = { ...(timeoutMs !== undefined && { timeout: timeoutMs }), ...(signal && { signal }) };
       return await client.callTool({ ...params, ...meta }, schema, { ...options, ...bounds }).catch((error: unknown) => {
         // By this name the adapter lets an error pass as it is.
@@ -97,6 +100,7 @@ export function createMcpServer({ name, config, fetch, readSecret }: McpServerOp
     const { context, secrets = createSecrets(readSecret) } = calls.getStore() ?? {};
     for (const [header, value] of Object.entries(config.headers ?? {})) headers.set(header, await secrets.reveal(secretText(value)));
     if (context) headers.set("idempotency-key", context.idempotencyKey);
+    if (context?.traceparent !== undefined) headers.set("traceparent", context.traceparent);
     return await fetch(url, { ...init, headers });
   };
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingEvent, TriggerOutcome } from "../definition/received-event.ts";
 import type { Workflow } from "../definition/workflow.ts";
+import { parseTraceparent } from "../definition/trace-context.ts";
 import { notFound, SignalboxError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -116,7 +117,15 @@ export function createTriggerManager({
       const data = await request.readBody();
       const issues = trigger.dataIssues(data);
       if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
-      const event = { id, source: `/hooks/${path}`, type: "signalbox.webhook.received", time: new Date(now).toISOString(), data };
+      const { traceparent } = request.headers;
+      const event: IncomingEvent = {
+        id,
+        source: `/hooks/${path}`,
+        type: "signalbox.webhook.received",
+        time: new Date(now).toISOString(),
+        data,
+        ...(typeof traceparent === "string" && parseTraceparent(traceparent) && { extensions: { traceparent } }),
+      };
       return { event, respond: wake.respond, fire: async () => await fireTrigger(executor, trigger, event) };
     },
 

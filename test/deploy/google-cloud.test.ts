@@ -60,7 +60,13 @@ test("grants what the work needs and nothing that administers", () => {
   const grants = setUp("roles.log").filter((call) => call.includes("add-iam-policy-binding"));
   const roles = new Set(grants.map((call) => /--role=(\S+)/.exec(call)?.[1]));
   expect(roles).toEqual(
-    new Set(["roles/datastore.user", "roles/iam.workloadIdentityUser", "roles/pubsub.publisher", "roles/pubsub.subscriber"]),
+    new Set([
+      "roles/datastore.user",
+      "roles/iam.workloadIdentityUser",
+      "roles/pubsub.publisher",
+      "roles/pubsub.subscriber",
+      "roles/telemetry.tracesWriter",
+    ]),
   );
   const api = grants.filter((call) => call.includes("serviceAccount:signalbox-api@"));
   expect(api.some((call) => call.includes("roles/pubsub.subscriber"))).toBe(false);

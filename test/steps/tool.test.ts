@@ -6,6 +6,7 @@ import type { StepInput } from "../../src/definition/step.ts";
 import type { Policy } from "../../src/definition/workflow.ts";
 import { createOutbound, type OutboundOptions } from "../../src/outbound/outbound.ts";
 import { loadActions } from "../../src/registry.ts";
+import { traceparentOf } from "../../src/telemetry/trace-ids.ts";
 import { createTools, type ToolsOptions } from "../../src/tools/tools.ts";
 import { createEngine } from "../support/engine.ts";
 import { startMcpServer, type TestMcpServer } from "../support/mcp-server.ts";
@@ -44,7 +45,15 @@ test("a tool of an MCP server is called; its structured content is the value, an
     error: null,
     output: { used: { tool: "mcp:orders/find", text: '{"id":"o-17","eur":12}', json: { id: "o-17", eur: 12 }, content: [] } },
   });
-  expect(server.calls).toEqual([{ tool: "find", args: { id: "o-17" }, idempotencyKey: `${id}/use/1`, authorization: "Bearer token-4711" }]);
+  expect(server.calls).toEqual([
+    {
+      tool: "find",
+      args: { id: "o-17" },
+      idempotencyKey: `${id}/use/1`,
+      authorization: "Bearer token-4711",
+      traceparent: traceparentOf(id, { stepId: "use", branch: null, visit: 1 }, () => true),
+    },
+  ]);
   expect(JSON.stringify(await engine.events(id))).not.toContain("4711");
 });
 

@@ -22,6 +22,7 @@ import { systemClock, type Clock } from "../../src/ports/clock.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { createStepTypes, loadActions, loadStepTypes, type StepTypes } from "../../src/registry.ts";
 import type { StepServices, StepType } from "../../src/steps/step.ts";
+import { traceparentOf } from "../../src/telemetry/trace-ids.ts";
 import { createTools } from "../../src/tools/tools.ts";
 import { createWorkflowManager, type WorkflowManager } from "../../src/workflows/manager.ts";
 
@@ -100,6 +101,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       compiled: createCompiled({ store, stepTypes, saver, hostOf }),
       fetch: outbound.request,
       circuits,
+      traceparent: (executionId, place) => traceparentOf(executionId, place, () => true),
       modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
       log: () => {},
     });

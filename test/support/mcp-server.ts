@@ -11,6 +11,7 @@ export interface SeenCall {
   args: Record<string, unknown>;
   idempotencyKey: string | undefined;
   authorization: string | undefined;
+  traceparent: string | undefined;
 }
 
 export interface TestMcpServer extends AsyncDisposable {
@@ -36,7 +37,13 @@ export async function startMcpServer(): Promise<TestMcpServer> {
     const server = new McpServer({ name: "orders", version: "1" });
     const seen = (tool: string, args: Record<string, unknown>, extra: { requestInfo?: { headers: Record<string, unknown> } }) => {
       const header = (name: string) => extra.requestInfo?.headers[name] as string | undefined;
-      calls.push({ tool, args, idempotencyKey: header("idempotency-key"), authorization: header("authorization") });
+      calls.push({
+        tool,
+        args,
+        idempotencyKey: header("idempotency-key"),
+        authorization: header("authorization"),
+        traceparent: header("traceparent"),
+      });
     };
     server.registerTool(
       "find",

@@ -29,7 +29,7 @@ test.each([
   ["as a field's name", (secret: string) => ({ [secret]: 1 })],
 ])("a secret is taken out of a line by value: %s", (_where, fields) => {
   const secret = 'pass"word\\with everything\n';
-  const lines = linesOf({ secrets: [secret] }, (logger) => logger.error(fields(secret), `failed with ${secret}`));
+  const lines = linesOf({ secrets: new Set([secret]) }, (logger) => logger.error(fields(secret), `failed with ${secret}`));
   expect(JSON.stringify(lines)).not.toContain("word");
   expect(lines[0]?.["message"]).toBe("failed with [redacted]");
 });
@@ -44,8 +44,18 @@ test("credentials are known by their look, too", () => {
 });
 
 test("ordinary ids and words stay as they are", () => {
-  const [line] = linesOf({ secrets: ["short"] }, (logger) =>
+  const [line] = linesOf({ secrets: new Set(["short"]) }, (logger) =>
     logger.info({ executionId: "0d9f6c2e-0001-4a4e-9bb1-1d2f3a4b5c6d", step: "short" }, "ask-the-bearer"),
   );
   expect(line).toMatchObject({ executionId: "0d9f6c2e-0001-4a4e-9bb1-1d2f3a4b5c6d", step: "short", message: "ask-the-bearer" });
+});
+
+test("a secret that is read while the service runs is taken out from then on", () => {
+  const secrets = new Set(["configured-1"]);
+  const lines = linesOf({ secrets }, (logger) => {
+    logger.info({ key: "read-later-1" }, "before");
+    secrets.add("read-later-1");
+    logger.info({ key: "read-later-1", other: "configured-1" }, "after");
+  });
+  expect(lines[1]).toMatchObject({ key: "[redacted]", other: "[redacted]" });
 });

@@ -56,7 +56,7 @@ const WORKFLOW = {
 testInMemory("each execution, step and model call is one span of one trace, sent over OTLP", async () => {
   await using collector = await startCollector();
   process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url;
-  const { tracer, close } = await startTracing({ serviceName: "signalbox", instance: "pod-1", ratio: 1 });
+  const { tracer, isSampled, close } = await startTracing({ serviceName: "signalbox", instance: "pod-1", ratio: 1 });
   delete process.env["OTEL_EXPORTER_OTLP_ENDPOINT"];
   const opened = await openStore("sqlite::memory:", { ownerId: "worker-1", clock: systemClock });
   await using engine = await createEngine({ store: observedStore(opened, { observers: [commitSpans(tracer)], clock: systemClock }) });
@@ -87,22 +87,27 @@ testInMemory("each execution, step and model call is one span of one trace, sent
   expect(JSON.stringify(collector.spans)).not.toContain("Ada");
   for (const span of collector.spans) expect(BigInt(span.endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(span.startTimeUnixNano));
   // What a step sends out names the same span, in whichever process it is made.
-  expect(traceparentOf(id, { stepId: "write", branch: null, visit: 1 })).toBe(`00-${write?.traceId}-${write?.spanId}-01`);
+  expect(traceparentOf(id, { stepId: "write", branch: null, visit: 1 }, isSampled)).toBe(`00-${write?.traceId}-${write?.spanId}-01`);
 });
 
 testInMemory("a share of executions is traced whole or not at all", async () => {
   await using collector = await startCollector();
   process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url;
-  const { tracer, close } = await startTracing({ serviceName: "signalbox", instance: "pod-1", ratio: 0.5 });
+  const { tracer, isSampled, close } = await startTracing({ serviceName: "signalbox", instance: "pod-1", ratio: 0.5 });
   delete process.env["OTEL_EXPORTER_OTLP_ENDPOINT"];
   const opened = await openStore("sqlite::memory:", { ownerId: "worker-1", clock: systemClock });
   await using engine = await createEngine({ store: observedStore(opened, { observers: [commitSpans(tracer)], clock: systemClock }) });
   await engine.define({ ...WORKFLOW, status: "active" });
-  await Promise.all(Array.from({ length: 60 }, () => engine.run("answer", { name: "Ada" })));
+  const ran = await Promise.all(Array.from({ length: 60 }, () => engine.run("answer", { name: "Ada" })));
   await engine.worker.idle();
   await close();
   const sizes = Map.groupBy(collector.spans, ({ traceId }) => traceId);
   expect(sizes.size).toBeGreaterThan(10);
   expect(sizes.size).toBeLessThan(50);
   for (const [traceId, spans] of sizes) expect(spans.length, traceId).toBe(4);
+  // Receivers of what steps send are told the same.
+  for (const { id } of ran) {
+    const flag = traceparentOf(id, { stepId: "write", branch: null, visit: 1 }, isSampled).slice(-2);
+    expect(flag, id).toBe(sizes.has(traceIdOf(id)) ? "01" : "00");
+  }
 });

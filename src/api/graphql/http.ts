@@ -4,7 +4,7 @@ import mercurius from "mercurius";
 import { z } from "zod";
 import { SignalboxError } from "../../errors.ts";
 import { invalidInput, parseInput } from "../parse.ts";
-import { asSignalboxError } from "../rest/errors.ts";
+import { asSignalboxError, logFailure } from "../rest/errors.ts";
 import type { CallContext } from "../operations/operation.ts";
 import { formatted, refused, toGraphQLError } from "./errors.ts";
 import { checkDocument, checkQueryBytes, GRAPHQL_LIMITS } from "./limits.ts";
@@ -101,7 +101,7 @@ function refusals(error: unknown) {
 /** Refusals of the transport: a body that is not JSON, too large or no GraphQL request has its HTTP status and GraphQL's shape. */
 function errorHandler(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const known = asSignalboxError(error);
-  if (known.status >= 500) request.log.error({ err: known.cause ?? known, requestId: request.id }, "request failed");
+  if (known.status >= 500) logFailure(known, request);
   void reply.code(known.status).send({ data: null, errors: [toGraphQLError(known).toJSON()] });
 }
 

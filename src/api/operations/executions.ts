@@ -40,13 +40,13 @@ export const executeWorkflow = defineOperation({
   },
   bodyAliases: { input_data: "inputData" },
   errors: ["NOT_FOUND", "WORKFLOW_NOT_ACTIVE", "IDEMPOTENCY_MISMATCH", "LIMIT_EXCEEDED"],
-  async handle({ services, principal, signal }, { id, input: { input, inputData, ...rest }, wait, idempotencyKey }) {
+  async handle({ services, principal, traceparent, signal }, { id, input: { input, inputData, ...rest }, wait, idempotencyKey }) {
     if (input !== undefined && inputData !== undefined) {
       throw new SignalboxError("INVALID_INPUT", "`input` and `inputData` are two names of one field; give one.", {
         issues: [{ code: "AMBIGUOUS", pointer: "/inputData", message: "is another name of `input`, which is given too" }],
       });
     }
-    const request = { ...rest, workflowId: id, input: input ?? inputData ?? {}, idempotencyKey };
+    const request = { ...rest, workflowId: id, input: input ?? inputData ?? {}, idempotencyKey, traceparent };
     const { execution } = await services.executor.start(principal, request);
     const timeoutMs = wait === undefined ? undefined : durationMs(wait);
     if (timeoutMs === undefined || TERMINAL_STATUSES.has(execution.status)) return executionView(execution);

@@ -27,6 +27,8 @@ export interface CallContext {
   principal: Principal;
   /** When the credentials end, epoch milliseconds; null: no end is known. */
   expiresAt: number | null;
+  /** W3C `traceparent` the request came with. */
+  traceparent?: string | undefined;
   /** Aborted when the caller goes away, its credentials end or the service closes; made on first use, because most calls never look. */
   signal: () => AbortSignal;
 }

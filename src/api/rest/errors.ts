@@ -1,17 +1,25 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { parseTraceparent } from "../../definition/trace-context.ts";
 import { SignalboxError, toSignalboxError } from "../../errors.ts";
 import { problemOf } from "../problem.ts";
 
 /** Writes any error as `application/problem+json`. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = asSignalboxError(error);
-  if (known.status >= 500) request.log.error({ err: known.cause ?? known, code: known.code, requestId: request.id }, "request failed");
+  if (known.status >= 500) logFailure(known, request);
   if (known.code === "UNAUTHENTICATED") reply.header("www-authenticate", 'Bearer realm="signalbox"');
   if (known.code === "UNAVAILABLE" || known.code === "LIMIT_EXCEEDED") reply.header("retry-after", "1");
   return reply
     .code(known.status)
     .type("application/problem+json; charset=utf-8")
     .send(JSON.stringify(problemOf(known, request.id)));
+}
+
+/** With the caller's trace, where there is one: a line leads to what the caller saw. */
+export function logFailure(error: SignalboxError, request: FastifyRequest): void {
+  const { traceId, spanId } = parseTraceparent(request.headers.traceparent) ?? {};
+  const trace = traceId === undefined ? {} : { traceId, spanId };
+  request.log.error({ err: error.cause ?? error, code: error.code, requestId: request.id, ...trace }, "request failed");
 }
 
 /** The framework's own refusals as rows of the error table. */
