@@ -56,6 +56,9 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
     get thread() {
       return host.thread(place);
     },
+    get children() {
+      return host.children(place);
+    },
     decisions: {
       recorded: () => host.decision(place),
       record: (decision) => host.recordDecision(place, decision),

@@ -57,6 +57,7 @@ async function complete(visit: Visit, work: Work, end: Extract<VisitEnd, { kind:
     variablesOf(visit),
   );
   await setEnd(visit, recorded, next);
+  if (end.starts) recorded.staged.starts = [...(recorded.staged.starts ?? []), ...end.starts];
   if (plan.step.compensate !== undefined && end.outcome === "success") {
     const output = recorded.state._steps[place.stepId]?.o ?? { v: null };
     const entry = { stepId: place.stepId, path: place.path, visit: place.visit, output };

@@ -2,13 +2,13 @@ import type { ModelCalls } from "../ai/model-call.ts";
 import type { Circuit } from "../circuit/circuit.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { EventDraft } from "../definition/event.ts";
-import type { Execution, ExecutionError } from "../definition/execution.ts";
+import type { Execution, ExecutionError, NewExecution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
 import type { Breaker } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { RegionResult, StepThread, WaitRequest } from "../steps/step.ts";
+import type { Children, RegionResult, StepThread, WaitRequest } from "../steps/step.ts";
 
 /** A completed visit that can be undone. */
 export type Compensation = Execution["compensations"][number];
@@ -45,6 +45,8 @@ export interface Staged {
   compensated?: Pick<Compensation, "path" | "visit"> | undefined;
   /** Set when this task was a region. */
   region?: { group: string; name: string; status: RegionResult["status"]; ns: string } | undefined;
+  /** Executions that begin with this task's commit. */
+  starts?: NewExecution[] | undefined;
   /** Groups whose step goes on, or begins again with the regions of `again` not ended. */
   closedGroups?: { key: string; again: readonly string[] }[] | undefined;
 }
@@ -108,6 +110,7 @@ export interface StepHost {
   /** W3C `traceparent` of a visit; undefined where nobody gives one. */
   traceparent(place: StepPlace): string | undefined;
   thread(place: StepPlace): StepThread;
+  children(place: StepPlace): Children;
   decision(place: StepPlace): Promise<Decision | undefined>;
   recordDecision(place: StepPlace, decision: Decision): Promise<void>;
   log(message: string, fields: Record<string, unknown>): void;

@@ -6,7 +6,7 @@ import type { ParkedState, Visit } from "./visit.ts";
 
 /** Registers what a visit is parked on and interrupts its node. */
 export function park(visit: Visit, parking: Omit<Parking, "waitId">): never {
-  return suspend((interruptId) => visit.host.park(visit.place, { waitId: randomUUID(), ...parking }, interruptId));
+  return suspend((interruptId) => visit.host.park(visit.place, { waitId: parking.wait.id ?? randomUUID(), ...parking }, interruptId));
 }
 
 /** A wait keeps the step's own state, or says that it is a retry. */

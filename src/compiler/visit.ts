@@ -1,5 +1,6 @@
 import { isGraphBubbleUp } from "@langchain/langgraph";
 import type { Scope } from "../definition/expression.ts";
+import type { NewExecution } from "../definition/execution.ts";
 import { toJson, type Json } from "../definition/json.ts";
 import type { Outcome } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
@@ -17,7 +18,7 @@ const DEFAULT_MAX_STEPS = 1_000;
 
 /** How a visit ended, before routing. */
 export type VisitEnd =
-  | { kind: "done"; outcome: Outcome; output: Json; goto?: string | undefined }
+  | { kind: "done"; outcome: Outcome; output: Json; goto?: string | undefined; starts?: NewExecution[] | undefined }
   | { kind: "failed"; error: SignalboxError }
   | { kind: "wait"; request: WaitRequest }
   | { kind: "split"; split: Split };
@@ -76,7 +77,8 @@ async function runAttempts(visit: Visit): Promise<VisitEnd> {
       const result = await runAttempt(visit);
       if (result.kind === "wait") return { kind: "wait", request: result.wait };
       if (result.kind === "split") return { kind: "split", split: result.split };
-      return { kind: "done", outcome: result.outcome ?? "success", output: toJson(result.output ?? null), goto: result.goto };
+      const { outcome = "success", output = null, goto, starts } = result;
+      return { kind: "done", outcome, output: toJson(output), goto, starts };
     } catch (thrown) {
       const error = stepError(thrown, visit);
       if (mayHaveHappened(visit, error)) return { kind: "wait", request: askWhatHappened(visit, error.message) };

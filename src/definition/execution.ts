@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ExecutionEvent } from "./event.ts";
 import { JsonRecord, JsonValue, type Json, type JsonObject } from "./json.ts";
 import type { Wait } from "./wait.ts";
 
@@ -113,7 +114,7 @@ export interface Execution {
   taken?: TakenEvents | undefined;
   /** Claims without any progress since; a poison execution is failed at a bound. */
   idleClaims: number;
-  parent: { executionId: string; waitId: string } | null;
+  parent: Parent | null;
   /** When retention may delete it, epoch milliseconds; set at the end. */
   expireAt: number | null;
 }
@@ -125,6 +126,23 @@ export interface VerbsTaken {
   retries: number;
   /** The newest messages that came under a key, with a digest of what they asked for. */
   keyed: { id: string; request: string }[];
+}
+
+/** The execution that started this one. */
+export interface Parent {
+  executionId: string;
+  /** The step that did. */
+  stepId: string;
+  /** What the parent waits with for the end of this one; null: nobody waits. */
+  waitId: string | null;
+  /** 1 for a child, 2 for a child's child. */
+  depth: number;
+}
+
+/** An execution that does not exist yet, with its first events (seq 1..n = `execution.lastSeq`). */
+export interface NewExecution {
+  execution: Execution;
+  events: ExecutionEvent[];
 }
 
 /** A named event for one execution, kept until a step takes it. */

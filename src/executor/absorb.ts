@@ -4,6 +4,7 @@ import { TERMINAL_STATUSES } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { Wait, WaitAnswer } from "../definition/wait.ts";
 import type { ExecutionCommit } from "../ports/store.ts";
+import { cancelChildren } from "./children.ts";
 import { takesEvent } from "./event-wait.ts";
 import { isDue, type ExpiredWaits } from "./expire.ts";
 import { remind } from "./remind.ts";
@@ -26,6 +27,8 @@ export interface Absorbed {
   closed: ExecutionCommit["closeWaits"];
   /** Waits that people are reminded of now. */
   reminded: ExecutionCommit["remindedWaits"];
+  /** To the children of waits that ended without them. */
+  sends: InboxMessage[];
 }
 
 /**
@@ -50,6 +53,7 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
   for (const wait of draft.waits) {
     if (isDue(wait, now) && (!wait.isListed || expired.has(wait.id))) {
       answerWait(draft, result, wait.id, { by: "due", principal: null, at, data: expired.get(wait.id) ?? {} });
+      result.sends.push(...cancelChildren(draft, [wait], { at, reason: "It ran out of the time its parent gave it." }));
     }
   }
   for (const wait of draft.waits) remind(wait, result, now);
@@ -58,7 +62,7 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
 }
 
 function nothing(): Absorbed {
-  return { action: "rest", wish: undefined, events: [], consumed: [], answered: false, closed: [], reminded: [] };
+  return { action: "rest", wish: undefined, events: [], consumed: [], answered: false, closed: [], reminded: [], sends: [] };
 }
 
 /**

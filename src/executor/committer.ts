@@ -1,7 +1,7 @@
 import type { TimedDraft } from "../compiler/host.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
-import type { Execution, InboxMessage } from "../definition/execution.ts";
+import type { Execution, InboxMessage, NewExecution } from "../definition/execution.ts";
 import type { OpenWait } from "../definition/wait.ts";
 import { toSignalboxError, type SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
@@ -19,6 +19,7 @@ export interface Changes {
   consumed: string[];
   values: ExecutionCommit["values"];
   sends: InboxMessage[];
+  starts: NewExecution[];
 }
 
 export interface Committer {
@@ -39,15 +40,15 @@ interface CommitterOptions {
   /** Mutated by the session; snapshotted by every commit. */
   draft: Execution;
   onLost(error: SignalboxError): void;
-  /** Other executions have mail: it is durable. */
-  onSent(to: ExecutionRef[]): void;
+  /** Other executions were started or have mail: it is durable. */
+  onOthers(executions: ExecutionRef[]): void;
 }
 
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
 
 /** One writer per execution: numbers events, guards by what it wrote last, renews the lease, and beats when nothing else does. */
-export function createCommitter({ store, clock, leaseMs, handle: first, draft, onLost, onSent }: CommitterOptions): Committer {
+export function createCommitter({ store, clock, leaseMs, handle: first, draft, onLost, onOthers }: CommitterOptions): Committer {
   let handle = first;
   let pending = emptyChanges();
   let tail: Promise<void> = Promise.resolve();
@@ -113,7 +114,11 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
       throw lost;
     }
     lastCommitAt = clock.now();
-    if (changes.sends.length > 0) onSent(changes.sends.map(({ tenant, executionId: id }) => ({ tenant, id })));
+    const others = [
+      ...changes.starts.map(({ execution: { tenant, id } }) => ({ tenant, id })),
+      ...changes.sends.map(({ tenant, executionId: id }) => ({ tenant, id })),
+    ];
+    if (others.length > 0) onOthers(others);
     if (isRelease) released = true;
   }
 
@@ -167,6 +172,7 @@ function emptyChanges(): Changes {
     consumed: [],
     values: [],
     sends: [],
+    starts: [],
   };
 }
 

@@ -97,9 +97,11 @@ export function createExecutor({ store, queue, clock, tokens }: ExecutorOptions)
   };
 }
 
-/** Parked, and nothing that a clock ends before `until`: only somebody outside can bring it on. */
+/** Parked, and nothing that a clock ends before `until`, or a child of its own: only somebody outside can bring it on. */
 function waitsForOthers(execution: Execution, until: number): boolean {
   return (
-    execution.isParked && (execution.wakeAt === null || execution.wakeAt > until) && execution.waits.every(({ answer }) => answer === null)
+    execution.isParked &&
+    (execution.wakeAt === null || execution.wakeAt > until) &&
+    execution.waits.every(({ kind, answer }) => answer === null && kind !== "child")
   );
 }

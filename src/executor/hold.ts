@@ -60,17 +60,23 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
   const taken = new Set<string>();
   let looking: Promise<void> = Promise.resolve();
 
-  function take(absorbed: Absorbed): void {
-    const { events, consumed, answered, closed, reminded } = absorbed;
-    session.committer.pending.drafts.push(...events);
-    session.committer.pending.remindedWaits.push(...reminded);
+  /** What was taken in goes with the next commit. */
+  function note({ events, consumed, closed, reminded, sends, wish: wished }: Absorbed): void {
+    const { pending } = session.committer;
+    pending.drafts.push(...events);
+    pending.remindedWaits.push(...reminded);
+    pending.sends.push(...sends);
     closeListed(session, closed);
     consume(consumed);
-    wish = absorbed.wish;
+    wish = wished;
+  }
+
+  function take(absorbed: Absorbed): void {
+    note(absorbed);
     for (const { id } of wish?.messages ?? []) taken.add(id);
     if (wish?.action === "cancel") session.abort(new SignalboxError("CANCELLED", wish.reason ?? undefined));
     else if (wish) control.requestDrain("pause");
-    else if (answered) control.requestDrain("answer");
+    else if (absorbed.answered) control.requestDrain("answer");
   }
 
   function consume(ids: readonly string[]): void {
@@ -109,11 +115,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     const stopWatching = watchMail(session, store, () => void holding.poke());
     try {
       if (absorbed.action === "run") announce(session);
-      session.committer.pending.drafts.push(...absorbed.events);
-      session.committer.pending.remindedWaits.push(...absorbed.reminded);
-      closeListed(session, absorbed.closed);
-      consume(absorbed.consumed);
-      wish = absorbed.wish;
+      note(absorbed);
       if (isPoison)
         return await fail(settling(), errorOf(new SignalboxError("INTERNAL", "It was claimed again and again without progress.")));
       return absorbed.action === "run" ? await runUntilSettled() : await settleResting(absorbed);

@@ -13,6 +13,8 @@ export interface SessionReads {
   keep(values: readonly { ref: string; value: Json }[]): void;
   decision(path: string, visit: number): Promise<Decision | undefined>;
   isRecorded(decisionId: string): Promise<boolean>;
+  /** Whether another execution of the tenant is there. */
+  exists(executionId: string): Promise<boolean>;
 }
 
 export function createSessionReads(store: Store, { id, tenant }: Pick<Execution, "id" | "tenant">, patience: Patience): SessionReads {
@@ -30,6 +32,7 @@ export function createSessionReads(store: Store, { id, tenant }: Pick<Execution,
       for (const { ref, value } of values) loaded.set(ref, value);
     },
     decision: (path, visit) => patientRead(() => store.decisions.get(tenant, decisionIdOf(`${id}/${path}/${visit}`)), patience),
+    exists: async (executionId) => (await patientRead(() => store.executions.get(tenant, executionId), patience)) !== undefined,
     isRecorded: async (decisionId) => (await patientRead(() => store.decisions.get(tenant, decisionId), patience)) !== undefined,
   };
 }

@@ -3,12 +3,14 @@ import type { ModelCalls } from "../ai/model-call.ts";
 import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { SignalboxError } from "../errors.ts";
+import type { Children } from "../steps/step.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
-import type { ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
+import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 import { createCommitter, type Committer } from "./committer.ts";
 import { recordsDecisions } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
 import { announceWait, newWait } from "./waiting.ts";
+import { withdraw } from "./withdraw.ts";
 import { createSessionReads } from "./session-reads.ts";
 import { createStepThread, forgetThreads } from "./step-thread.ts";
 
@@ -24,12 +26,13 @@ export interface SessionOptions {
   clock: Clock;
   leaseMs: number;
   modelsFor(session: Session, place: StepPlace): ModelCalls;
+  childrenFor(session: Session, place: StepPlace): Children;
   /** How steps reach others. */
   outside: Pick<StepHost, "fetch" | "circuit" | "traceparent">;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
-  /** Called when messages to other executions are durable. */
-  onSent(to: ExecutionRef[]): void;
+  /** Called when other executions were started or written to, durably. */
+  onOthers(executions: ExecutionRef[]): void;
   /** Called when a step began to wait. */
   onWaiting(): void;
   /** Called when a superstep is about to be committed. */
@@ -51,6 +54,8 @@ export interface Session extends StepHost {
   /** False while no checkpoint of this execution can exist. */
   readonly mayHaveCheckpoints: boolean;
   abort(reason: SignalboxError): void;
+  /** Whether another execution of the tenant is there. */
+  exists(executionId: string): Promise<boolean>;
   /** Stamps and adds an event of the execution itself. */
   event(draft: Omit<TimedDraft, "at">): void;
   /** Writes what is pending; resolves when it is durable. LEASE_LOST ends the session. */
@@ -68,20 +73,8 @@ export interface Session extends StepHost {
   close(): void;
 }
 
-export function createSession({
-  handle,
-  draft,
-  store,
-  clock,
-  leaseMs,
-  modelsFor,
-  outside,
-  onFailure,
-  onSent,
-  onWaiting,
-  onSuperstep,
-  log,
-}: SessionOptions): Session {
+export function createSession(options: SessionOptions): Session {
+  const { handle, draft, store, clock, log } = options;
   const controller = new AbortController();
   const staged = new Map<string, Staged>();
   const patience = { signal: controller.signal, clock };
@@ -89,17 +82,17 @@ export function createSession({
   const committer: Committer = createCommitter({
     store,
     clock,
-    leaseMs,
+    leaseMs: options.leaseMs,
     handle,
     draft,
     onLost: (error) => controller.abort(error),
-    onSent,
+    onOthers: (executions) => options.onOthers(executions),
   });
   const flushing = createFlushing(clock, committer);
   const flush = () => flushing.now();
   const groups = createGroups({
     draft,
-    withdraw: (branches) => committer.pending.closeWaits.push(...withdrawWaits(draft, branches, isoTime(clock))),
+    withdraw: (branches) => withdrawWaits(committer, draft, branches, isoTime(clock)),
   });
   let stepsEntered = draft.stepsTaken;
   let failure: Parking["failure"];
@@ -111,6 +104,7 @@ export function createSession({
     hasProgress = true;
     committer.pending.drafts.push(...changes.events);
     committer.pending.values.push(...changes.values);
+    committer.pending.starts.push(...(changes.starts ?? []));
     reads.keep(changes.values);
     draft.stepsTaken += changes.steps;
     for (const path of changes.finished) delete draft.inFlight[path];
@@ -139,6 +133,7 @@ export function createSession({
       return draft.epoch > 1 || committer.handle.execution.epoch === draft.epoch;
     },
     abort: (reason) => controller.abort(reason),
+    exists: reads.exists,
     event: (event) => void committer.pending.drafts.push({ ...event, at: isoTime(clock) }),
     flush,
     log: (message, fields) => log(message, { executionId: draft.id, workflowId: draft.workflowId, ...fields }),
@@ -176,16 +171,18 @@ export function createSession({
       draft.waits.push(wait);
       if (parking.failure) {
         failure ??= parking.failure;
-        onFailure();
+        options.onFailure();
       }
       announceWait(committer.pending, { execution: draft, wait, place, parking });
-      onWaiting();
+      committer.pending.starts.push(...(parking.wait.starts ?? []));
+      options.onWaiting();
       flushing.soon(LAZY_FLUSH_MS);
     },
     values: (refs) => reads.values(refs),
-    models: (place) => modelsFor(session, place),
-    ...outside,
+    models: (place) => options.modelsFor(session, place),
+    ...options.outside,
     thread: (place) => createStepThread({ place, draft, committer, reads, saver: store.checkpointer, flush, patience }),
+    children: (place) => options.childrenFor(session, place),
     ...recordsDecisions({ draft, committer, reads, clock, flush }),
 
     async put(ns, parentId, checkpoint, metadata, newVersions) {
@@ -197,7 +194,7 @@ export function createSession({
       // the execution: neither needs an fsync of its own.
       if (!hasProgress || ended) return;
       hasProgress = false;
-      onSuperstep();
+      options.onSuperstep();
       await flush();
     },
     async putWrites(ns, checkpointId, taskId, writes) {
@@ -247,11 +244,11 @@ function createFlushing(clock: Clock, committer: Committer) {
   };
 }
 
-/** Waits of regions that are not needed any more: answered as withdrawn, so that their nodes end, and gone from the inbox. */
-function withdrawWaits(draft: Execution, branches: string[], at: string): ExecutionCommit["closeWaits"] {
+/** Waits of regions that are not needed any more: answered as withdrawn, so that their nodes end. */
+function withdrawWaits(committer: Committer, draft: Execution, branches: string[], at: string): void {
   const withdrawn = draft.waits.filter(({ answer, branch }) => answer === null && branches.some((outer) => isWithin(branch, outer)));
   for (const wait of withdrawn) wait.answer = { by: "cancelled", principal: null, at, data: {} };
-  return withdrawn.filter(({ isListed }) => isListed).map(({ id }) => ({ id, status: "cancelled" }));
+  withdraw(committer, draft, withdrawn, { at, reason: "The branch that waited for it is not needed any more." });
 }
 
 /** A region that ended has no checkpoint to go on from. */

@@ -7,8 +7,10 @@ import type { Json, JsonObject } from "../definition/json.ts";
 import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle } from "../ports/store.ts";
 import { nextWakeAt } from "./absorb.ts";
+import { childEnd } from "./children.ts";
 import type { Session } from "./session.ts";
 import { takeTurn } from "./turns.ts";
+import { withdraw } from "./withdraw.ts";
 
 /** The ways an execution leaves a worker; each is one commit that also gives the lease back. */
 export interface Settling {
@@ -26,17 +28,17 @@ export async function complete(settling: Settling, output: Json): Promise<Execut
 }
 
 export async function fail(settling: Settling, error: ExecutionError): Promise<ExecutionHandle> {
-  settling.session.draft.error = error;
+  const { session } = settling;
+  session.draft.error = error;
+  // Without a place to try again from, nobody will ask for what was waited for.
+  if (!session.draft.waits.some(({ kind }) => kind === "failure")) withdrawAll(session, "The execution that waited for it failed.");
   return await end(settling, "FAILED", "execution.failed", `The workflow failed: ${error.message}`, { error });
 }
 
 export async function cancel(settling: Settling, reason: string | null): Promise<ExecutionHandle> {
   const { session } = settling;
   const { draft } = session;
-  session.committer.pending.closeWaits.push(
-    ...draft.waits.filter(({ isListed }) => isListed).map(({ id }) => ({ id, status: "cancelled" as const })),
-  );
-  draft.waits = [];
+  withdrawAll(session, "The execution that waited for it was cancelled.");
   draft.error = { code: "CANCELLED", message: reason ?? "Cancelled.", stepId: null, visit: null, path: null, retryable: false };
   return await end(settling, "CANCELLED", "execution.cancelled", `Cancelled${reason === null ? "" : `: ${reason}`}.`, {
     reason,
@@ -72,6 +74,11 @@ export async function handOver(session: Session): Promise<ExecutionHandle> {
   return await session.committer.release(session.clock.now());
 }
 
+function withdrawAll({ draft, committer, clock }: Session, reason: string): void {
+  withdraw(committer, draft, draft.waits, { at: isoTime(clock), reason });
+  draft.waits = [];
+}
+
 async function end(
   settling: Settling,
   status: ExecutionStatus,
@@ -92,7 +99,15 @@ async function end(
   keepVariables(settling);
   const elapsedMs = clock.now() - Date.parse(draft.createdAt);
   session.event(ofExecution(type, summary, { ...data, durationMs: elapsedMs }));
+  await tellParent(session);
   return await session.committer.release(null);
+}
+
+/** A child's end is known to its parent in the commit in which it ends. */
+async function tellParent({ draft, committer, exists }: Session): Promise<void> {
+  const message = childEnd(draft);
+  // Mail for a parent that retention has removed would be taken in by nobody.
+  if (message && (await exists(message.executionId))) committer.pending.sends.push(message);
 }
 
 /** Copies the variables into the record, where lists and single reads find them without a checkpoint. Secret ones stay out. */

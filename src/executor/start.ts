@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { Execution, TriggerInfo } from "../definition/execution.ts";
+import type { Execution, NewExecution, Parent, TriggerInfo } from "../definition/execution.ts";
 import { durationMs } from "../definition/duration.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import { compileInputSchema } from "../definition/input-schema.ts";
@@ -25,8 +25,11 @@ interface StarterOptions {
   clock: Clock;
 }
 
-/** Accepts executions: everything is checked first, then one durable write, then a hint. */
-export function createStarter({ store, queue, clock }: StarterOptions) {
+/** Makes the execution that a request asks for, without writing anything. */
+export type Prepare = (actor: Actor, request: StartRequest, parent?: Parent) => Promise<NewExecution>;
+
+/** Checks everything there is to check about a start. */
+export function createPreparer({ store, clock }: Pick<StarterOptions, "store" | "clock">): Prepare {
   const validators = createLru<(value: JsonObject) => Issue[]>(500);
 
   async function definitionOf(tenant: string, request: StartRequest): Promise<{ version: number; definition: WorkflowDefinition }> {
@@ -50,20 +53,28 @@ export function createStarter({ store, queue, clock }: StarterOptions) {
     if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", issues[0]?.message, { issues });
   }
 
-  async function start(actor: Actor, request: StartRequest): Promise<{ execution: Execution; created: boolean }> {
+  return async (actor, request, parent) => {
     const { version, definition } = await definitionOf(actor.tenant, request);
     check(`${actor.tenant}/${request.workflowId}@${version}`, request, definition);
-    const execution = newExecution(actor, request, version, definition, clock.now());
-    const { created, ...handle } = await store.executions.create(execution, [createdEvent(execution, definition)]);
+    const execution = { ...newExecution(actor, request, version, definition, clock.now()), parent: parent ?? null };
+    return { execution, events: [createdEvent(execution, definition)] };
+  };
+}
+
+/** Accepts executions: everything is checked first, then one durable write, then a hint. */
+export function createStarter({ store, queue, clock }: StarterOptions) {
+  const prepare = createPreparer({ store, clock });
+
+  return async (actor: Actor, request: StartRequest): Promise<{ execution: Execution; created: boolean }> => {
+    const { execution, events } = await prepare(actor, request);
+    const { created, ...handle } = await store.executions.create(execution, events);
     if (!created) {
       if (handle.execution.requestDigest !== execution.requestDigest) throw new SignalboxError("IDEMPOTENCY_MISMATCH");
       return { execution: handle.execution, created };
     }
     await queue.enqueue({ tenant: actor.tenant, executionId: execution.id, handle });
     return { execution: handle.execution, created };
-  }
-
-  return start;
+  };
 }
 
 function newExecution(actor: Actor, request: StartRequest, version: number, definition: WorkflowDefinition, now: number): Execution {
@@ -130,6 +141,7 @@ function createdEvent(execution: Execution, definition: WorkflowDefinition): Exe
       workflowId: execution.workflowId,
       workflowVersion: execution.workflowVersion,
       trigger: { type: execution.trigger.type, id: execution.trigger.id, summary: execution.trigger.summary },
+      ...(execution.parent && { parent: { executionId: execution.parent.executionId, stepId: execution.parent.stepId } }),
       variables: hidden({ ...declared, ...execution.initialVariables }, definition.variables),
     },
   };

@@ -1,5 +1,6 @@
 import type { Parking, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
+import type { JsonObject } from "../definition/json.ts";
 import type { OpenWait, Wait } from "../definition/wait.ts";
 import type { Changes } from "./committer.ts";
 import { openTenantWait, tenantWaitOf } from "./event-wait.ts";
@@ -62,8 +63,6 @@ function openWaitOf(execution: Execution, wait: Wait, { wait: request }: Parking
 
 function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Parking): TimedDraft {
   const expiresAt = dueTime(wait);
-  const { assignees, level } = request.open?.request ?? {};
-  const people = { ...(assignees !== undefined && { assignees }), ...(level !== undefined && { level }) };
   return {
     at: wait.since,
     type: "step.waiting",
@@ -72,7 +71,17 @@ function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Parking):
     branch: place.branch,
     attempt: place.attempt,
     summary: `${place.stepId} waits for ${WORDS[wait.kind]}${expiresAt === null ? "" : ` until ${expiresAt}`}.`,
-    data: { waitId: wait.id, kind: wait.kind, expiresAt, ...(request.open ? { title: request.open.title, ...people } : {}) },
+    data: { waitId: wait.id, kind: wait.kind, expiresAt, ...aboutWait(wait, request) },
+  };
+}
+
+function aboutWait({ id, kind }: Wait, { open }: Parking["wait"]): JsonObject {
+  const { assignees, level } = open?.request ?? {};
+  return {
+    ...(open && { title: open.title }),
+    ...(assignees !== undefined && { assignees }),
+    ...(level !== undefined && { level }),
+    ...(kind === "child" && { executionId: id }),
   };
 }
 

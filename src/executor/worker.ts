@@ -9,11 +9,13 @@ import type { Clock } from "../ports/clock.ts";
 import type { Queue, WorkHint } from "../ports/queue.ts";
 import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 import { absorb, nextWakeAt } from "./absorb.ts";
+import { createChildren } from "./children.ts";
 import type { Circuits } from "./circuits.ts";
 import { expireListedWaits } from "./expire.ts";
 import { holdExecution, type Holding } from "./hold.ts";
 import { createSession, type Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
+import { createPreparer } from "./start.ts";
 import { upcast } from "./upcast.ts";
 import { createWakeups, type Wakeups } from "./wakeups.ts";
 
@@ -70,6 +72,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const again = new Map<string, WorkHint>();
   const backlog = new Map<string, WorkHint>();
   const deadOwners = new Set<string>();
+  const prepare = createPreparer({ store, clock });
   let idleCallbacks: (() => void)[] = [];
   let isStopped = false;
 
@@ -157,7 +160,11 @@ export function createWorker(options: WorkerOptions): Worker {
         circuit: (breaker) => options.circuits.of(draft.tenant, breaker),
         traceparent: (place) => options.traceparent?.(draft.id, place),
       },
-      onSent: (to) => void Promise.all(to.map(hintAt)),
+      childrenFor({ signal, traceparent }, place) {
+        const from = { parent: draft, place, traceparent: traceparent(place) };
+        return createChildren({ ...from, store, prepare, patience: { signal, clock } });
+      },
+      onOthers: (executions) => void Promise.all(executions.map(hintAt)),
       onFailure: () => holdings.get(draft.id)?.stop(),
       onWaiting: () => holdings.get(draft.id)?.lookBack(),
       onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),

@@ -1,7 +1,7 @@
 import type { BaseCheckpointSaver, Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
 import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
-import type { Execution, ExecutionStatus, InboxMessage } from "../definition/execution.ts";
+import type { Execution, ExecutionStatus, InboxMessage, NewExecution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
 import type { Page } from "../definition/page.ts";
 import type { Vote } from "../definition/voting.ts";
@@ -67,6 +67,8 @@ export interface ExecutionStore {
   list(tenant: string, filter: ExecutionQuery): Promise<Page<Execution>>;
   /** The newest `limit` executions of each workflow in one round trip; a workflow without any has no entry. */
   recentOf(tenant: string, workflowIds: readonly string[], limit: number): Promise<Map<string, Execution[]>>;
+  /** The newest `limit` executions that each of these started, in one round trip; one that started none has no entry. */
+  childrenOf(tenant: string, parentIds: readonly string[], limit: number): Promise<Map<string, Execution[]>>;
   /** Counts by status and mean duration, one row per workflow id asked for. */
   stats(tenant: string, workflowIds: readonly string[]): Promise<Map<string, ExecutionStats & { lastExecuted: string | null }>>;
   /**
@@ -94,6 +96,8 @@ export interface ExecutionRef {
 export interface ExecutionQuery {
   workflowId?: string | undefined;
   status?: ExecutionStatus | undefined;
+  /** Those that this execution started. */
+  parentId?: string | undefined;
   pageSize: number;
   pageToken?: string | undefined;
 }
@@ -123,6 +127,8 @@ export interface ExecutionCommit {
    * because telling it and being it are one commit.
    */
   sends: InboxMessage[];
+  /** Executions of the tenant that begin with this commit; one that is there already stays as it is. */
+  starts: NewExecution[];
 }
 
 /** Arguments of `BaseCheckpointSaver.put`, to be stored so that `checkpointer` returns them. The thread is the execution. */

@@ -4,6 +4,7 @@ import type { Actions } from "../actions/action.ts";
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { EventDraft } from "../definition/event.ts";
+import type { NewExecution } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { NextStep, Outcome, Step } from "../definition/step.ts";
 import type { WaitAnswer, WaitKind } from "../definition/wait.ts";
@@ -77,7 +78,14 @@ export function defineStepWith<C>(make: (services: StepServices) => StepType<C>)
 
 /** How a run of a step ended. A failure is thrown as SignalboxError. */
 export type StepResult =
-  | { kind: "done"; output?: Json; outcome?: Extract<Outcome, "success" | "rejected" | "timeout">; goto?: string }
+  | {
+      kind: "done";
+      output?: Json;
+      outcome?: Extract<Outcome, "success" | "rejected" | "timeout">;
+      goto?: string;
+      /** Executions that begin in the commit that records this result, and nobody waits for. */
+      starts?: NewExecution[];
+    }
   | { kind: "wait"; wait: WaitRequest }
   | { kind: "split"; split: Split };
 
@@ -120,6 +128,8 @@ export interface RegionResult {
 /** What a step asks to be parked for. */
 export interface WaitRequest {
   kind: WaitKind;
+  /** What the wait is answered by; made up unless told. */
+  id?: string | undefined;
   /** Epoch milliseconds; null waits for ever. */
   dueAt: number | null;
   /** Handed back to `resume`; evaluated once, here. */
@@ -128,6 +138,28 @@ export interface WaitRequest {
   open?: { title: string; request: JsonObject; votes?: Vote[] | undefined } | undefined;
   /** When people are reminded of it: first after `afterMs`, then every `everyMs`. */
   remind?: { afterMs: number; everyMs: number | null } | undefined;
+  /** Executions that begin in the commit that parks the step: what it waits for exists if and only if it waits. */
+  starts?: NewExecution[] | undefined;
+}
+
+/** A child execution a step wants to start. */
+export interface ChildRequest {
+  workflowId: string;
+  version: number | undefined;
+  input: JsonObject;
+  tags: string[];
+  /** True: the step parks on a wait whose id is the child's, and the child's end answers it. */
+  isAwaited: boolean;
+}
+
+export interface Children {
+  /**
+   * The child execution of this attempt, checked and not started: it begins when the step's result is committed. NOT_FOUND,
+   * WORKFLOW_NOT_ACTIVE, INVALID_INPUT (pointers into the input), CHILD_DEPTH_EXCEEDED.
+   */
+  prepare(request: ChildRequest): Promise<NewExecution>;
+  /** The output of a child that ended, where it was too large for the message about its end. */
+  outputOf(executionId: string): Promise<Json>;
 }
 
 /** A value in a graph's state: itself, or a reference to one that is stored once because it is large. */
@@ -185,6 +217,7 @@ export interface StepContext<C = unknown> {
     record(decision: Decision): Promise<void>;
   };
   thread: StepThread;
+  children: Children;
   /** Adds an event to the history with the step's next commit. */
   event(draft: Pick<EventDraft, "type" | "summary" | "data">): void;
   log(message: string, fields?: Record<string, unknown>): void;

@@ -69,6 +69,7 @@ describe("the writer", () => {
           remindedWaits: [],
           consumed: [],
           sends: [],
+          starts: [],
           values: [],
         },
       ],
@@ -96,6 +97,7 @@ describe("the writer", () => {
       remindedWaits: [],
       consumed: [],
       sends: [],
+      starts: [],
     };
     const outcomes = runBatch(database, [["commitExecution", { ...commit, values: [broken] }], createWrite("b")]);
     expect(outcomes.map((outcome) => outcome[1])).toEqual(["INTERNAL", undefined]);
@@ -161,6 +163,8 @@ describe("reads", () => {
     await executions.list("t", { ...page, workflowId: "w" });
     await executions.list("t", { ...page, status: "FAILED" });
     await executions.list("t", { ...page, workflowId: "w", status: "FAILED" });
+    await executions.list("t", { ...page, parentId: "p", workflowId: "w", status: "FAILED" });
+    await executions.childrenOf("t", ["p"], 5);
     await executions.recentOf("t", ["w"], 5);
     await executions.stats("t", ["w"]);
     await executions.due(1, 10);

@@ -67,6 +67,10 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
       keep: (value) => ({ v: value }),
       read: (kept) => Promise.resolve(kept.map((slot) => ("v" in slot ? slot.v : null))),
     },
+    children: {
+      prepare: () => Promise.reject(new Error("this test gave no children")),
+      outputOf: () => Promise.reject(new Error("this test gave no children")),
+    },
     fetch: () => Promise.reject(new Error("this test gave no fetch")),
     decisions: {
       recorded: () => Promise.resolve(recorded),

@@ -130,6 +130,7 @@ testInMemory("an execution taken from a worker that vanished is a takeover, and 
     consumed: [],
     values: [],
     sends: [],
+    starts: [],
   };
   await engine.store.executions.commit({
     guard: { epoch, lastSeq, token: handle.token },

@@ -81,6 +81,7 @@ export async function end(store: Store, id: string): Promise<void> {
     remindedWaits: [],
     consumed: [],
     sends: [],
+    starts: [],
     values: [],
   });
 }

@@ -6,6 +6,7 @@ import type { ExecutionCommit, ExecutionHandle } from "../../ports/store.ts";
 import type { Caller } from "./caller.ts";
 import { commitCheckpoints } from "./commit-checkpoints.ts";
 import type { BlobMemory } from "./checkpoint-memory.ts";
+import { newDocuments } from "./create-execution.ts";
 import { decisionDocument } from "./decisions.ts";
 import { checkSize, commitOnce, MAX_COMMIT_BYTES, splitBySize, type DocumentWrite } from "./document-write.ts";
 import { eventPages } from "./event-page.ts";
@@ -104,14 +105,16 @@ function lost(id: string): SignalboxError {
 /** What stays as it is where it exists: `create` refuses the whole batch then, and the next try leaves it out. */
 async function createdOnce(
   places: Places,
-  { execution, decisions, openWaits, sends }: ExecutionCommit,
+  { execution, decisions, openWaits, sends, starts }: ExecutionCommit,
   sender: string,
 ): Promise<DocumentWrite[]> {
-  return await Promise.all([
+  const started = Promise.all(starts.map((one) => newDocuments(places, one)));
+  const others = await Promise.all([
     ...decisions.map((decision) => decisionDocument(places.decision(execution.tenant, decision.id), decision)),
     ...openWaits.map((wait) => openWaitDocument(places.wait(execution.tenant, wait.id), wait)),
     ...sends.map((message) => messageDocument(places, message, sender)),
   ]);
+  return [...others, ...(await started).flat()];
 }
 
 async function stillAbsent(firestore: Firestore, writes: readonly DocumentWrite[]): Promise<DocumentWrite[]> {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Firestore, WriteResult } from "@google-cloud/firestore";
 import type { ExecutionEvent } from "../../definition/event.ts";
-import type { Execution } from "../../definition/execution.ts";
+import type { Execution, NewExecution } from "../../definition/execution.ts";
 import { toJson } from "../../definition/json.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ExecutionHandle } from "../../ports/store.ts";
@@ -18,6 +18,16 @@ interface CreateOptions {
   clock: Clock;
 }
 
+/** The documents of a new execution, but for the owner of its idempotency key; each is refused where it exists. */
+export async function newDocuments(places: Places, { execution, events }: NewExecution): Promise<DocumentWrite[]> {
+  const ref = places.execution(execution.tenant, execution.id);
+  const [{ data, bytes, start }, pages] = await Promise.all([
+    executionDocuments(ref, execution),
+    eventPages(places.events(execution.tenant, execution.id), events),
+  ]);
+  return [{ kind: "create", ref, data, bytes }, ...pages, ...(start ? [start] : [])];
+}
+
 type Created = ExecutionHandle & { created: boolean };
 
 /**
@@ -27,17 +37,14 @@ type Created = ExecutionHandle & { created: boolean };
 export function createCreation({ firestore, caller, places, clock }: CreateOptions) {
   return async (execution: Execution, events: ExecutionEvent[]): Promise<Created> => {
     const { tenant, id, idempotencyKey } = execution;
-    const ref = places.execution(tenant, id);
-    const { data, bytes, start } = await executionDocuments(ref, execution);
+    const documents = await newDocuments(places, { execution, events });
     const key = idempotencyKey === null ? undefined : places.key(tenant, idempotencyKey);
-    const pages = await eventPages(places.events(tenant, id), events);
     // Set when the key belongs to an execution that retention has removed: it is taken over as it is.
     let orphanedKey: WriteResult["writeTime"] | undefined;
 
     async function attempt(): Promise<Created> {
       const owner = { executionId: id, expireAt: null };
-      const writes: DocumentWrite[] = [{ kind: "create", ref, data, bytes }, ...pages];
-      if (start) writes.push(start);
+      const writes = [...documents];
       if (key && orphanedKey) writes.push({ kind: "update", ref: key, data: owner, bytes: 0, ifUpdatedAt: orphanedKey });
       else if (key) writes.push({ kind: "create", ref: key, data: owner, bytes: 0 });
       checkSize(writes);

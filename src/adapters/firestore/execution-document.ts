@@ -43,7 +43,7 @@ async function startDocument(ref: DocumentReference, start: Start): Promise<Exec
 }
 
 function indexed(execution: Execution): Record<string, unknown> {
-  const { id, tenant, workflowId, status, createdAt, wakeAt, owner, lastSeq, expireAt } = execution;
+  const { id, tenant, workflowId, status, createdAt, wakeAt, owner, lastSeq, expireAt, parent } = execution;
   return {
     id,
     tenant,
@@ -55,6 +55,7 @@ function indexed(execution: Execution): Record<string, unknown> {
     owner,
     lastSeq,
     durationMs: durationMs(execution),
+    ...(parent && { parentId: parent.executionId }),
     expireAt: expireAt === null ? null : Timestamp.fromMillis(expireAt),
   };
 }

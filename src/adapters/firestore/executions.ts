@@ -25,6 +25,21 @@ export function createExecutionReads({ firestore, call, places, clock }: Executi
     return found && !isExpired(found.execution, clock.now()) ? found.execution : undefined;
   }
 
+  /** The newest executions by one field's value, for several values. */
+  async function newestOf(tenant: string, field: string, values: readonly string[], limit: number): Promise<Map<string, Execution[]>> {
+    const shape = listShape(LISTS.executions, [field]);
+    const rows = await inChunks(values, 20, async (some) => {
+      return await Promise.all(
+        some.map(async (value): Promise<[string, Execution[]]> => {
+          const query = queryOf(shape, places.executions(tenant), { values: [ALL_SHARDS, value], limit });
+          const { docs } = await call(async () => await query.get());
+          return [value, (await Promise.all(docs.map(read))).filter((execution) => execution !== undefined)];
+        }),
+      );
+    });
+    return new Map(rows.filter(([, executions]) => executions.length > 0));
+  }
+
   return {
     ...createExecutionStats({ call, places }),
 
@@ -40,30 +55,19 @@ export function createExecutionReads({ firestore, call, places, clock }: Executi
       });
     },
 
-    list: async (tenant, { workflowId, status, pageSize, pageToken }) =>
+    list: async (tenant, { workflowId, status, parentId, pageSize, pageToken }) =>
       await listPage(call, {
         list: LISTS.executions,
         collection: places.executions(tenant),
-        filters: { workflowId, status },
+        filters: { workflowId, status, parentId },
         pageSize,
         pageToken,
         read,
         cursorOf: ({ createdAt, id }) => ({ at: createdAt, id }),
       }),
 
-    async recentOf(tenant, workflowIds, limit) {
-      const shape = listShape(LISTS.executions, ["workflowId"]);
-      const rows = await inChunks(workflowIds, 20, async (some) => {
-        return await Promise.all(
-          some.map(async (workflowId): Promise<[string, Execution[]]> => {
-            const query = queryOf(shape, places.executions(tenant), { values: [ALL_SHARDS, workflowId], limit });
-            const { docs } = await call(async () => await query.get());
-            return [workflowId, (await Promise.all(docs.map(read))).filter((execution) => execution !== undefined)];
-          }),
-        );
-      });
-      return new Map(rows.filter(([, executions]) => executions.length > 0));
-    },
+    recentOf: async (tenant, workflowIds, limit) => await newestOf(tenant, "workflowId", workflowIds, limit),
+    childrenOf: async (tenant, parentIds, limit) => await newestOf(tenant, "parentId", parentIds, limit),
 
     async due(now, limit) {
       const query = queryOf(QUERIES.executionsDue, firestore, { values: [ALL_SHARDS, now], limit });

@@ -146,7 +146,7 @@ export const QUERIES = {
  * documents that the other filters are looked at here and need no index.
  */
 export const LISTS = {
-  executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"], narrow: [] },
+  executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"], narrow: ["parentId"] },
   waits: { collection: "waits", time: "createdAt", filters: ["kind", "status", "workflowId"], narrow: ["executionId"] },
   decisions: { collection: "decisions", time: "at", filters: ["workflowId", "stepId"], narrow: ["executionId"] },
   workflows: { collection: "workflows", time: "createdAt", filters: ["status"], narrow: [] },

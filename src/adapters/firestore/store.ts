@@ -65,6 +65,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
       },
       async commit(request) {
         const handle = await commit(request);
+        for (const { execution, events } of request.starts) watch.tell(execution.tenant, execution.id, events);
         if (request.events.length > 0) watch.tell(request.execution.tenant, request.execution.id, request.events);
         return handle;
       },

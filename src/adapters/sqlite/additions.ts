@@ -32,4 +32,9 @@ export const ADDITIONS: readonly string[] = [
   CREATE INDEX IF NOT EXISTS waits_by_topic ON waits (tenant, json_extract(doc, '$.topic'), id)
     WHERE status = 'open' AND json_extract(doc, '$.topic') IS NOT NULL;
   `,
+  // A table and not an index on the document: such an index would read the whole document again with every commit.
+  /* sql */ `CREATE TABLE IF NOT EXISTS execution_children (
+    tenant TEXT NOT NULL, parent_id TEXT NOT NULL, created_at TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (tenant, parent_id, created_at, id)
+  ) STRICT, WITHOUT ROWID`,
 ];

@@ -19,6 +19,7 @@ export interface ExecutionRow {
   wakeAt: number | null;
   expireAt: number | null;
   durationMs: number | null;
+  parentId: string | null;
   doc: string;
 }
 
@@ -50,17 +51,21 @@ export interface CommitRows {
   consumed: readonly string[];
   values: { ref: string; doc: string }[];
   sends: MessageRow[];
+  starts: NewRows[];
+}
+
+export interface NewRows {
+  row: ExecutionRow;
+  page: EventPage | null;
 }
 
 const INSERT = /* sql */ `
   INSERT INTO executions (tenant, id, workflow_id, status, created_at, idempotency_key, epoch, last_seq, owner, lease_until, wake_at, expire_at, duration_ms, doc)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+const INSERT_CHILD = "INSERT INTO execution_children (tenant, parent_id, created_at, id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 /** The new execution's event page number, or the document that was there already. */
-export function createExecution(
-  database: Database,
-  { row, page }: { row: ExecutionRow; page: EventPage | null },
-): { page: number | null } | { found: string } {
+export function createExecution(database: Database, { row, page }: NewRows): { page: number | null } | { found: string } {
   const { tenant, id, idempotencyKey } = row;
   const { changes, lastInsertRowid } = database.run(INSERT, [
     tenant,
@@ -78,7 +83,10 @@ export function createExecution(
     row.durationMs,
     row.doc,
   ]);
-  if (changes === 1) return { page: page && insertPage(database, lastInsertRowid, page) };
+  if (changes === 1) {
+    if (row.parentId !== null) database.run(INSERT_CHILD, [tenant, row.parentId, row.createdAt, id]);
+    return { page: page && insertPage(database, lastInsertRowid, page) };
+  }
   const found =
     database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND idempotency_key = ?", [tenant, idempotencyKey]) ??
     database.get<{ doc: string }>("SELECT doc FROM executions WHERE tenant = ? AND id = ?", [tenant, id]);
@@ -97,10 +105,11 @@ interface Stored {
   expireAt: number | null;
 }
 
-/** Numbers of what others watch for: the event page, null without events, and each message, null where it was there. */
+/** Numbers of what others watch for: event pages, null without events, and messages, null where they were there. */
 export interface Committed {
   page: number | null;
   messages: (number | null)[];
+  started: (number | null)[];
 }
 
 /** LEASE_LOST where the guard does not fit and the commit is not there already. */
@@ -112,7 +121,7 @@ export function commitExecution(database: Database, commit: CommitRows): Committ
     [tenant, id],
   );
   if (stored?.epoch !== guard.epoch || stored.lastSeq !== guard.lastSeq) {
-    if (stored && isApplied(database, stored, row)) return { page: null, messages: [] };
+    if (stored && isApplied(database, stored, row)) return { page: null, messages: [], started: [] };
     throw new SignalboxError("LEASE_LOST", undefined, {
       details: { executionId: id, epoch: stored?.epoch ?? null, lastSeq: stored?.lastSeq ?? null },
     });
@@ -122,6 +131,10 @@ export function commitExecution(database: Database, commit: CommitRows): Committ
   return {
     page: page && insertPage(database, stored.number, page),
     messages: commit.sends.map((message) => sendMessage(database, message)),
+    started: commit.starts.map((rows) => {
+      const result = createExecution(database, rows);
+      return "page" in result ? result.page : null;
+    }),
   };
 }
 

@@ -24,6 +24,7 @@ export function executionRow(execution: Execution): ExecutionRow {
     wakeAt,
     expireAt,
     durationMs: durationOf(execution),
+    parentId: execution.parent?.executionId ?? null,
     doc: JSON.stringify(execution),
   };
 }
@@ -40,7 +41,7 @@ export function pageOf(events: readonly ExecutionEvent[]): EventPage | null {
 }
 
 export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows | null): CommitRows {
-  const { guard, execution, events, decisions, openWaits, closeWaits, remindedWaits, consumed, values, sends } = commit;
+  const { guard, execution, events, decisions, openWaits, closeWaits, remindedWaits, consumed, values, sends, starts } = commit;
   return {
     guard: { epoch: guard.epoch, lastSeq: guard.lastSeq },
     row: executionRow(execution),
@@ -53,6 +54,7 @@ export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows 
     consumed,
     values: values.map(({ ref, value }) => ({ ref, doc: JSON.stringify(value) })),
     sends: sends.map(messageRow),
+    starts: starts.map((started) => ({ row: executionRow(started.execution), page: pageOf(started.events) })),
   };
 }
 

@@ -26,10 +26,11 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
     },
     async commit(commit) {
       const packed = checkpoints.pack(commit);
-      const { page, messages } = await write("commitExecution", commitRows(commit, packed?.rows ?? null));
+      const { page, messages, started } = await write("commitExecution", commitRows(commit, packed?.rows ?? null));
       packed?.stored();
       changes.committed(commit.execution, page, commit.events);
       for (const [n, { tenant, executionId }] of commit.sends.entries()) changes.sent({ tenant, id: executionId }, messages[n] ?? null);
+      for (const [n, { execution, events }] of commit.starts.entries()) changes.committed(execution, started[n] ?? null, events);
       return { execution: commit.execution, token: null };
     },
     get: (tenant, id) =>
@@ -38,25 +39,22 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
         return row && handleOf(row.doc);
       }),
     getMany: (tenant, ids) => read((database) => ids.flatMap((id) => database.all<Doc>(ONE, [tenant, id]).map(executionOf))),
-    list: (tenant, { workflowId, status, pageSize, pageToken }) =>
-      read((database) =>
-        readPage(
-          database,
-          {
-            table: "executions",
-            columns: "doc",
-            time: "created_at",
-            equal: { tenant, workflow_id: workflowId, status },
-            pageSize,
-            pageToken,
-          },
-          executionOf,
-        ),
-      ),
+    list: (tenant, { workflowId, status, parentId, pageSize, pageToken }) =>
+      read((database) => {
+        const page = { columns: "doc", time: "created_at", pageSize, pageToken };
+        const query = { ...page, table: "executions", equal: { tenant, workflow_id: workflowId, status } };
+        const ofParent = { ...page, table: CHILDREN, equal: { tenant, parent_id: parentId, workflow_id: workflowId, status } };
+        return readPage(database, parentId === undefined ? query : ofParent, executionOf);
+      }),
     recentOf: (tenant, workflowIds, limit) =>
       read((database) => {
         const recent = workflowIds.map((id) => [id, database.all<Doc>(RECENT, [tenant, id, limit]).map(executionOf)] as const);
         return new Map(recent.filter(([, executions]) => executions.length > 0));
+      }),
+    childrenOf: (tenant, parentIds, limit) =>
+      read((database) => {
+        const children = parentIds.map((id) => [id, database.all<Doc>(NEWEST_CHILDREN, [tenant, id, limit]).map(executionOf)] as const);
+        return new Map(children.filter(([, executions]) => executions.length > 0));
       }),
     stats: (tenant, workflowIds) => read((database) => readStats(database, tenant, workflowIds)),
     due: (now, limit) =>
@@ -85,6 +83,11 @@ interface Ref {
 
 const ONE = "SELECT doc FROM executions WHERE tenant = ? AND id = ?";
 const RECENT = "SELECT doc FROM executions WHERE tenant = ? AND workflow_id = ? ORDER BY created_at DESC, id DESC LIMIT ?";
+
+/** The order is that of the children alone: the planner must not begin with the executions. */
+const CHILDREN = `(SELECT c.tenant, c.parent_id, c.created_at, c.id, e.doc, e.workflow_id, e.status
+  FROM execution_children c CROSS JOIN executions e ON e.tenant = c.tenant AND e.id = c.id) c`;
+const NEWEST_CHILDREN = `SELECT doc FROM ${CHILDREN} WHERE tenant = ? AND parent_id = ? ORDER BY created_at DESC, id DESC LIMIT ?`;
 
 const executionOf = ({ doc }: Doc): Execution => JSON.parse(doc) as Execution; // written by `executionRow`
 const handleOf = (doc: string): ExecutionHandle => ({ execution: executionOf({ doc }), token: null });

@@ -9,6 +9,7 @@ const EVERY_MS = 10 * 60_000;
 const AT_ONCE = 20;
 /** The same for received and parked events, which are one row each. */
 const EVENTS_AT_ONCE = 500;
+const DELETE_CHILD = "DELETE FROM execution_children WHERE tenant = ? AND parent_id = ? AND created_at = ? AND id = ?";
 
 /** Deletes executions whose retention has ended, with all that belongs to them. What they counted for stays counted. */
 export interface Retention {
@@ -57,16 +58,18 @@ export function createRetention({ write }: Connection, clock: Clock): Retention 
 
 /** The number of executions deleted. */
 export function deleteExpired(database: Database, { now, limit }: { now: number; limit: number }): number {
-  const rows = database.all<{ number: number; tenant: string; id: string }>(
-    "SELECT number, tenant, id FROM executions WHERE expire_at <= ? LIMIT ?",
+  const rows = database.all<{ number: number; tenant: string; id: string; createdAt: string; parentId: string | null }>(
+    `SELECT number, tenant, id, created_at "createdAt", doc ->> '$.parent.executionId' "parentId" FROM executions WHERE expire_at <= ? LIMIT ?`,
     [now, limit],
   );
-  for (const { number, ...keys } of rows) {
+  for (const { number, createdAt, parentId, ...keys } of rows) {
     const [tenant, id] = [fromKey(keys.tenant), fromKey(keys.id)];
     for (const table of ["event_pages", "execution_values"]) database.run(`DELETE FROM ${table} WHERE execution = ?`, [number]);
     for (const table of ["inbox", "waits", "decisions"])
       database.run(`DELETE FROM ${table} WHERE tenant = ? AND execution_id = ?`, [tenant, id]);
     deleteThread(database, { tenant, thread: id });
+    database.run("DELETE FROM execution_children WHERE tenant = ? AND parent_id = ?", [tenant, id]);
+    if (parentId !== null) database.run(DELETE_CHILD, [tenant, parentId, createdAt, id]);
     database.run("DELETE FROM executions WHERE number = ?", [number]);
   }
   return rows.length;

@@ -88,6 +88,18 @@ export const RELATIONS: readonly Relation[] = [
   }),
   relation({
     type: "WorkflowExecution",
+    field: "children",
+    summary: "The newest executions its steps started",
+    by: "id",
+    args: z.strictObject({ limit: z.number().int().min(1).max(200).optional().describe("20 unless told; 200 at most") }),
+    output: z.array(ExecutionView),
+    async load({ services, principal }, ids, { limit }) {
+      const found = await services.store.executions.childrenOf(principal.tenant, ids, limit ?? 20);
+      return ids.map((id) => (found.get(id) ?? []).map(executionView));
+    },
+  }),
+  relation({
+    type: "WorkflowExecution",
     field: "steps",
     summary: "The visits of its steps",
     by: "id",

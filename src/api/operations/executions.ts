@@ -13,7 +13,11 @@ const WaitFor = Duration.refine((text) => (durationMs(text) ?? Infinity) <= MAX_
 );
 
 export const ExecutionFilter = z
-  .strictObject({ workflowId: PathId.optional(), status: ExecutionStatus.optional() })
+  .strictObject({
+    workflowId: PathId.optional(),
+    status: ExecutionStatus.optional(),
+    parentId: PathId.optional().describe("Those that this execution started"),
+  })
   .meta({ id: "ExecutionFilter" });
 
 export const executeWorkflow = defineOperation({

@@ -19,6 +19,11 @@ export const ExecutionView = z
     trigger: z
       .object({ type: z.string(), id: z.string().nullable(), summary: z.string(), event: JsonValue })
       .meta({ id: "ExecutionTrigger" }),
+    parent: z
+      .object({ executionId: z.string(), stepId: z.string(), depth: z.number().int() })
+      .meta({ id: "ExecutionParent" })
+      .nullable()
+      .describe("The execution whose step started it"),
     startedBy: z.string(),
     priority: z.number().int(),
     tags: z.array(z.string()),
@@ -58,6 +63,11 @@ export function executionView(execution: Execution): ExecutionView {
     output: execution.output,
     error: execution.error,
     trigger: execution.trigger,
+    parent: execution.parent && {
+      executionId: execution.parent.executionId,
+      stepId: execution.parent.stepId,
+      depth: execution.parent.depth,
+    },
     startedBy: execution.startedBy,
     priority: execution.priority,
     tags: execution.tags,

@@ -5,6 +5,7 @@ import {
   aMessage,
   at,
   aWait,
+  childOf,
   claimed,
   claimOn,
   commitOn,
@@ -109,6 +110,7 @@ export function commitsSuite(adapter: StoreUnderTest): void {
           consumed: ["m1"],
           values: [{ ref: "stale", value: true }],
           sends: [aMessage(other)],
+          starts: [{ execution: childOf(stale.execution, { id: "never" }), events: someEvents(1, 2) }],
         },
       );
       await expect(use().executions.commit(late)).rejects.toMatchObject({ code: "LEASE_LOST" });
@@ -121,6 +123,7 @@ export function commitsSuite(adapter: StoreUnderTest): void {
       expect(await use().inbox.list(tenant, id)).toHaveLength(1);
       expect((await use().events.values(tenant, id, ["stale"])).size).toBe(0);
       expect(await use().inbox.list(tenant, other.id)).toEqual([]);
+      expect(await use().executions.get(tenant, "never")).toBeUndefined();
     });
 
     test("the same epoch with another lastSeq is LEASE_LOST", async () => {
@@ -172,6 +175,25 @@ export function commitsSuite(adapter: StoreUnderTest): void {
       await use().executions.commit(commitOn(handle, { lastSeq: 3 }, { sends }));
       expect(await use().inbox.list(tenant, first.id)).toEqual([there]);
       expect(await use().inbox.list(tenant, second.id)).toEqual([sends[1]]);
+    });
+
+    test("executions that begin with a commit are there with it, once, and their watchers hear of it", async () => {
+      const tenant = newTenant();
+      const handle = await claimed(use(), await start(use(), { tenant }), "a");
+      const child = childOf(handle.execution);
+      const started = { execution: child, events: someEvents(1, 2) };
+      const watched = watching<[unknown]>((onChange) => use().events.watch(tenant, child.id, onChange));
+      const commit = commitOn(handle, { lastSeq: 3 }, { starts: [started] });
+      const next = await use().executions.commit(commit);
+      await watched.until((calls) => calls.length > 0);
+      watched.stop();
+      const found = await use().executions.get(tenant, child.id);
+      if (!found) throw new Error("the child is not there");
+      const ran = await claimed(use(), found, "b");
+      await use().executions.commit(commit);
+      await use().executions.commit(commitOn(next, { lastSeq: 4 }, { starts: [started] }));
+      expect((await use().executions.get(tenant, child.id))?.execution).toEqual(ran.execution);
+      expect((await use().events.after(tenant, child.id, 0, 10)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
     });
 
     test("another owner's commit with the same numbers is not taken for one's own", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { allPages, at, claimed, commitOn, newTenant, start } from "./fixtures.ts";
+import { allPages, at, childOf, claimed, commitOn, newTenant, someEvents, start } from "./fixtures.ts";
 import { sharedStore } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
 
@@ -66,6 +66,28 @@ export function executionListsSuite(adapter: StoreUnderTest): void {
       expect(ids).toEqual({ a: ["a4", "a3", "a2"], b: ["b1", "b0"] });
       expect((await use().executions.recentOf(tenant, [], 3)).size).toBe(0);
       expect((await use().executions.recentOf(newTenant(), ["a"], 3)).size).toBe(0);
+    });
+
+    test("what an execution started is listed alone, newest first, by the other filters as well, whether created or begun in a commit", async () => {
+      const tenant = newTenant();
+      const parent = await claimed(use(), await start(use(), { tenant, id: "parent" }), "a");
+      const child = (n: number) => childOf(parent.execution, { id: `c${n}`, createdAt: at(n), workflowId: n % 2 === 0 ? "even" : "odd" });
+      for (let n = 0; n < 3; n += 1) await use().executions.create(child(n), someEvents(1, 2));
+      const starts = [3, 4].map((n) => ({ execution: child(n), events: someEvents(1, 2) }));
+      await use().executions.commit(commitOn(parent, { lastSeq: 3 }, { starts }));
+      await use().executions.create(childOf({ tenant, id: "another" }, { id: "not-its" }), someEvents(1, 2));
+      const ids = async (filter: { workflowId?: string; status?: "PENDING" | "FAILED" }) =>
+        (await allPages((pageToken) => use().executions.list(tenant, { ...filter, parentId: "parent", pageSize: 2, pageToken }))).map(
+          ({ id }) => id,
+        );
+      expect(await ids({})).toEqual(["c4", "c3", "c2", "c1", "c0"]);
+      expect(await ids({ workflowId: "even", status: "PENDING" })).toEqual(["c4", "c2", "c0"]);
+      expect(await ids({ status: "FAILED" })).toEqual([]);
+      const children = await use().executions.childrenOf(tenant, ["parent", "another", "none"], 3);
+      expect([...children].map(([id, found]) => [id, found.map((execution) => execution.id)])).toEqual([
+        ["parent", ["c4", "c3", "c2"]],
+        ["another", ["not-its"]],
+      ]);
     });
 
     test("a list follows the status", async () => {

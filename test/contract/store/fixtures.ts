@@ -101,6 +101,11 @@ export function someEvents(from: number, to: number): ExecutionEvent[] {
   return Array.from({ length: to - from + 1 }, (_, index) => anEvent(from + index));
 }
 
+/** An execution with two events that another one starts. */
+export function childOf({ id, tenant }: Pick<Execution, "id" | "tenant">, over: Partial<Execution> = {}): Execution {
+  return anExecution({ tenant, lastSeq: 2, parent: { executionId: id, stepId: "call", waitId: null, depth: 1 }, ...over });
+}
+
 /** Creates an execution with its first event. */
 export async function start(store: Store, over: Partial<Execution> & { tenant: string }): Promise<ExecutionHandle> {
   const execution = anExecution(over);
@@ -124,6 +129,7 @@ export function commitOn(handle: ExecutionHandle, over: Partial<Execution>, part
     consumed: [],
     values: [],
     sends: [],
+    starts: [],
     ...parts,
   };
 }
