@@ -4,6 +4,7 @@ import { SignalboxError } from "../errors.ts";
 import { issuesOfZod } from "../definition/check/zod-issues.ts";
 import type { StepContext } from "../steps/step.ts";
 import { stepEvent } from "./events.ts";
+import { overrideAt } from "./override.ts";
 import { openRoutes } from "./route.ts";
 import type { Visit } from "./visit.ts";
 
@@ -21,7 +22,7 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
       return (config ??= evaluateConfig(visit));
     },
     get input() {
-      return (input ??= plan.input ? plan.input.evaluate(scope) : execution.input);
+      return (input ??= overrideAt(host, place)?.input ?? (plan.input ? plan.input.evaluate(scope) : execution.input));
     },
     step: plan.step,
     executionId: execution.id,
@@ -74,9 +75,9 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
 }
 
 /** Config with every `${ }` evaluated, then parsed by the type's schema: an expression may have given something else than it takes. */
-function evaluateConfig({ plan, scope }: Visit): unknown {
+function evaluateConfig({ plan, scope, host, place }: Visit): unknown {
   const evaluated = plan.config.evaluate(scope) as JsonObject;
-  const parsed = plan.type.config.safeParse({ ...evaluated, ...plan.fixedConfig });
+  const parsed = plan.type.config.safeParse({ ...evaluated, ...plan.fixedConfig, ...overrideAt(host, place)?.config });
   if (parsed.success) return parsed.data;
   const issues = issuesOfZod(parsed.error, "/config");
   throw new SignalboxError("INVALID_INPUT", `The config of step "${plan.step.id}" does not fit: ${issues[0]?.message ?? ""}`, { issues });

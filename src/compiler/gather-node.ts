@@ -6,6 +6,7 @@ import { stepContext } from "./context.ts";
 import { finishVisit } from "./finish.ts";
 import { cancelVisit, isNotNeeded, leave, leaveFailed, openRun, type NodeRun, type NodeSetup } from "./node.ts";
 import { openVisit, pathOf, visitsOf } from "./open-visit.ts";
+import { withEdits } from "./override.ts";
 import { suspend } from "./park.ts";
 import type { StepPlan } from "./plan.ts";
 import type { StoredResult } from "./region-node.ts";
@@ -20,7 +21,7 @@ export function createGatherNode(setup: NodeSetup, plan: StepPlan) {
   return async (state: GraphState, config: LangGraphRunnableConfig): Promise<Command> => {
     const run = openRun(setup, state, config);
     const { variables } = setup.workflow.definition;
-    const before = createWork(state, variables);
+    const before = withEdits(run, plan, createWork(state, variables));
     const key = groupKey(pathOf(setup.region?.branch ?? null, plan.step.id), visitsOf(before, plan.step.id) + 1);
     const work = plan.regions.reduce((joined, { name }) => {
       const { vars = {}, steps = {} } = storedOf(before, key, name) ?? {};
@@ -89,7 +90,12 @@ function again(run: NodeRun, visit: Visit, work: Work, key: string, results: Reg
   const names = results.filter(({ status }) => status !== "completed").map(({ name }) => name);
   const nodes = visit.plan.regions.filter(({ name }) => names.includes(name)).map(({ node }) => node);
   const reset = withControl(work, Object.fromEntries(names.map((name) => [`${key}/${name}`, null])));
-  run.host.stage(run.taskId, { ...reset.staged, closedWaits: visit.wait ? [visit.wait.id] : [], closedGroups: [{ key, again: names }] });
+  run.host.stage(run.taskId, {
+    ...reset.staged,
+    closedWaits: visit.wait ? [visit.wait.id] : [],
+    closedGroups: [{ key, again: names }],
+    edited: [visit.place.path],
+  });
   return new Command({ update: reset.update, goto: nodes });
 }
 

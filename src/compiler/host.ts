@@ -49,6 +49,8 @@ export interface Staged {
   starts?: NewExecution[] | undefined;
   /** Groups whose step goes on, or begins again with the regions of `again` not ended. */
   closedGroups?: { key: string; again: readonly string[] }[] | undefined;
+  /** Paths of visits that go on, whose changes by hand this task took into the state. */
+  edited?: string[] | undefined;
 }
 
 /** What decides when the regions of a visit are enough. */

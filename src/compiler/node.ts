@@ -4,6 +4,7 @@ import { stepEvent } from "./events.ts";
 import { finishVisit, isFatal, type Failed, type Finished } from "./finish.ts";
 import type { StepHost } from "./host.ts";
 import { openVisit } from "./open-visit.ts";
+import { withEdits } from "./override.ts";
 import { park, parkedState, suspend } from "./park.ts";
 import type { StepPlan, WorkflowPlan } from "./plan.ts";
 import { endOfRegion, failedRegion, type RegionSetup } from "./region-end.ts";
@@ -38,7 +39,7 @@ export interface NodeRun {
 export function createNode(setup: NodeSetup, first: StepPlan) {
   return async (state: GraphState, config: LangGraphRunnableConfig): Promise<Command> => {
     const run = openRun(setup, state, config);
-    const work = createWork(state, setup.workflow.definition.variables);
+    const work = withEdits(run, first, createWork(state, setup.workflow.definition.variables));
     const visit = await openVisit(run, first, work);
     if (isNotNeeded(run)) return cancelVisit(run, work, visit);
     if (visit.wait && visit.wait.answer === null) return suspend(() => {});

@@ -4,7 +4,7 @@ import type { Outcome } from "../definition/step.ts";
 import type { Variable } from "../definition/workflow.ts";
 
 /** A value in the state: itself, or a reference to one that is stored once because it is large (`Store.events.values`). */
-export type Slot = { v: Json } | { r: string };
+export type Slot = { v: Json; /** Set by hand: it replaces what is there, whatever the reducer. */ set?: true } | { r: string };
 
 /** What the state keeps of a step: its last visit. */
 export interface StepState {
@@ -101,7 +101,13 @@ export function mergeVariables(
 
 function mergeSlot(reducer: Variable["reducer"], left: Slot, right: Slot): Slot {
   // Only `replace` variables are ever stored by reference, so both sides hold their value elsewhere.
-  if (reducer === "replace" || !("v" in left) || !("v" in right)) return right;
+  if (reducer === "replace" || !("v" in left) || !("v" in right) || right.set) return right;
+  const joined = reduced(reducer, left, right);
+  // An update that begins with a value set by hand stays one.
+  return left.set ? { ...joined, set: true } : joined;
+}
+
+function reduced(reducer: Exclude<Variable["reducer"], "replace">, left: { v: Json }, right: { v: Json }): { v: Json } {
   switch (reducer) {
     case "append":
       return { v: [...asList(left.v), ...asList(right.v)] };

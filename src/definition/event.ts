@@ -11,6 +11,7 @@ export const EXECUTION_EVENT_TYPES = [
   "execution.completed",
   "execution.failed",
   "execution.cancelled",
+  "execution.dismissed",
   "step.queued",
   "step.started",
   "step.waiting",

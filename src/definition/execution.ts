@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ExecutionEvent } from "./event.ts";
 import { JsonRecord, JsonValue, type Json, type JsonObject } from "./json.ts";
+import type { RetryEdit } from "./dead-letter.ts";
 import type { Wait } from "./wait.ts";
 
 /** The six statuses are frozen; what an execution waits for is told by `waits`. */
@@ -115,6 +116,10 @@ export interface Execution {
   /** Claims without any progress since; a poison execution is failed at a bound. */
   idleClaims: number;
   parent: Parent | null;
+  /** Set where somebody said that nothing is to be done about its failure. */
+  dismissal?: { by: string; at: string; note: string | null } | undefined;
+  /** What retries by hand changed for visits that are not over, by path. */
+  overrides?: Record<string, Override> | undefined;
   /** When retention may delete it, epoch milliseconds; set at the end. */
   expireAt: number | null;
 }
@@ -145,6 +150,14 @@ export interface NewExecution {
   events: ExecutionEvent[];
 }
 
+/** What a person changed for one visit of a step, to try it again. */
+export interface Override {
+  visit: number;
+  variables: JsonObject;
+  config: JsonObject;
+  input: JsonObject | null;
+}
+
 /** A named event for one execution, kept until a step takes it. */
 export interface SignalMessage {
   id: string;
@@ -171,6 +184,10 @@ export interface TakenEvents {
   floor: string | null;
 }
 
+/** How a failed step is left: tried again, passed over, or tried again with something changed. */
+export const RetryMode = z.enum(["retry", "skip", "edit"]).meta({ id: "RetryMode" });
+export type RetryMode = z.infer<typeof RetryMode>;
+
 /** A message for the holder of an execution: durable, consumed in the commit that acts on it. */
 export interface InboxMessage {
   /** Create-if-absent: a second message with the id is refused. */
@@ -188,7 +205,8 @@ export interface InboxMessage {
     | { type: "cancel"; reason: string | null }
     | { type: "pause"; reason: string | null }
     | { type: "resume" }
-    | { type: "retry"; mode: "retry" | "skip"; output: Json }
+    | { type: "retry"; mode: RetryMode; output: Json; edit?: RetryEdit | undefined; shown?: JsonObject | undefined }
+    | { type: "dismiss"; note: string | null }
     | { type: "signal"; event: string; data: Json; eventId: string | null; delivery?: EventDelivery };
 }
 

@@ -26,6 +26,8 @@ export function foldEvents(events: readonly ExecutionEvent[], uptoSeq: number = 
 
 function apply(folded: FoldedExecution, event: ExecutionEvent): void {
   if (event.type === "execution.created") folded.variables = objectOf(event.data["variables"]);
+  // A retry by hand may have changed variables.
+  if (event.type === "execution.resumed") Object.assign(folded.variables, objectOf(event.data["set"]));
   if (event.stepId === null || event.visit === null) return;
   const key = `${event.branch ?? ""}/${event.stepId}/${event.visit}`;
   const record = folded.steps.get(key) ?? newRecord(event, event.stepId, event.visit);

@@ -1,11 +1,13 @@
+import { deadLetterState } from "../definition/dead-letter.ts";
 import type { TimedDraft } from "../compiler/host.ts";
 import type { Execution, InboxMessage, SignalMessage } from "../definition/execution.ts";
 import { TERMINAL_STATUSES } from "../definition/execution.ts";
-import type { Json, JsonObject } from "../definition/json.ts";
-import type { Wait, WaitAnswer } from "../definition/wait.ts";
+import type { Wait } from "../definition/wait.ts";
 import type { ExecutionCommit } from "../ports/store.ts";
 import { cancelChildren } from "./children.ts";
 import { takesEvent } from "./event-wait.ts";
+import { answerWait } from "./answer-wait.ts";
+import { dismiss, goOn } from "./go-on.ts";
 import { isDue, type ExpiredWaits } from "./expire.ts";
 import { remind } from "./remind.ts";
 import { inOrder, isRepeat, isVoid, remember, takeTurn, turnsOf } from "./turns.ts";
@@ -107,7 +109,10 @@ function takeMessage(draft: Execution, result: Absorbed, message: InboxMessage, 
       resume(draft, result, message, at);
       return undefined;
     case "retry":
-      if (draft.status === "FAILED") goOn(draft, result, at, { reason: "retry", principal, mode: body.mode, output: body.output });
+      if (deadLetterState(draft)) goOn(draft, result, at, { reason: "retry", principal, ...body });
+      return undefined;
+    case "dismiss":
+      if (deadLetterState(draft)) dismiss(draft, result, { by: principal, at, note: body.note });
       return undefined;
     default:
       return body satisfies never;
@@ -140,45 +145,6 @@ export function nextWakeAt(draft: Execution): number | null {
   );
   if (draft.deadlineAt !== null) due.push(draft.deadlineAt);
   return due.length > 0 ? Math.min(...due) : null;
-}
-
-function answerWait(draft: Execution, result: Absorbed, waitId: string, answer: WaitAnswer): void {
-  const wait = draft.waits.find(({ id }) => id === waitId);
-  if (!wait || wait.answer !== null) return;
-  wait.answer = answer;
-  result.answered = true;
-  const how = answer.by === "due" ? "its time came" : `answered by ${answer.principal ?? "nobody"}`;
-  result.events.push({
-    at: answer.at,
-    type: "wait.resolved",
-    stepId: wait.stepId,
-    visit: wait.visit,
-    branch: wait.branch,
-    attempt: wait.attempt,
-    summary: `${wait.stepId} goes on: ${how}.`,
-    data: { waitId, kind: wait.kind, by: answer.by, principal: answer.principal },
-  });
-}
-
-/** A paused or failed execution goes on: what it failed at is tried again, or passed over. */
-function goOn(
-  draft: Execution,
-  result: Absorbed,
-  at: string,
-  how: { reason: "resume" | "retry"; principal: string; mode?: "retry" | "skip"; output?: Json },
-): void {
-  takeTurn(draft, how.reason);
-  draft.status = "RUNNING";
-  draft.error = null;
-  draft.endedAt = null;
-  draft.expireAt = null;
-  const data: JsonObject = { reason: how.reason, principal: how.principal, mode: how.mode ?? null };
-  const summary = how.reason === "retry" ? `Tried again by ${how.principal}.` : `Resumed by ${how.principal}.`;
-  result.events.push({ at, type: "execution.resumed", stepId: null, visit: null, branch: null, attempt: null, summary, data });
-  for (const wait of draft.waits.filter(({ kind }) => kind === "failure")) {
-    const answer: JsonObject = { mode: how.mode ?? "retry", output: how.output ?? null };
-    answerWait(draft, result, wait.id, { by: "given", principal: how.principal, at, data: answer });
-  }
 }
 
 function takeSignal(draft: Execution, message: SignalMessage): void {

@@ -1,6 +1,7 @@
 import type { Principal } from "../definition/access.ts";
 import type { ExecutionEvent, ModelToken } from "../definition/event.ts";
-import type { CheckpointView, Execution, ExecutionInput, StepRecord, TriggerInfo } from "../definition/execution.ts";
+import type { RetryEdit } from "../definition/dead-letter.ts";
+import type { CheckpointView, Execution, ExecutionInput, RetryMode, StepRecord, TriggerInfo } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { Page } from "../definition/page.ts";
 import type { OpenWait } from "../definition/wait.ts";
@@ -40,8 +41,17 @@ export interface Executor {
   pause(actor: Actor, id: string, reason?: string, once?: Once): Promise<Execution>;
   /** Goes on; takes back a pause that a busy step still holds up. */
   resume(actor: Actor, id: string, once?: Once): Promise<Execution>;
-  /** Goes on with a FAILED execution at its failed step: again, or past it with `output`. Idempotency keys stay the same. */
-  retry(actor: Actor, id: string, options?: Once & { mode?: "retry" | "skip"; output?: Json }): Promise<Execution>;
+  /**
+   * Goes on with a failed execution, or one that a failure paused, at its failed step: again, again with changes, or past it with
+   * `output`. Idempotency keys stay the same. Not `isAwaited`: answers with the execution as it was.
+   */
+  retry(
+    actor: Actor,
+    id: string,
+    options?: Once & { mode?: RetryMode; output?: Json; edit?: RetryEdit | undefined; isAwaited?: boolean },
+  ): Promise<Execution>;
+  /** Says that nothing is to be done about a failed execution. A later retry takes that back. */
+  dismiss(actor: Actor, id: string, options?: Once & { note?: string | null; isAwaited?: boolean }): Promise<Execution>;
   /** Delivers a named event; one that arrives before a step waits for it is kept. The same `eventId` counts once. */
   signal(actor: Actor, id: string, signal: Once & { event: string; data?: Json; eventId?: string }): Promise<Execution>;
 

@@ -11,7 +11,7 @@ import { absorb, absorbMailbox, grant, nextWakeAt, type Absorbed, type Wish } fr
 import { findEarlier } from "./look-back.ts";
 import type { Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
-import { cancel, complete, fail, handOver, ofExecution, park, pause, type Settling } from "./settle.ts";
+import { cancel, complete, fail, failOrPause, handOver, ofExecution, park, pause, type Settling } from "./settle.ts";
 
 /** A claimed execution while it runs in this process. */
 export interface Holding {
@@ -177,10 +177,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
       return "failure" in session.ended
         ? await fail(settling(state), session.ended.failure)
         : await complete(settling(state), session.ended.output);
-    if (session.failure)
-      return session.failure.pause
-        ? await pause(settling(state), session.failure.error.message)
-        : await fail(settling(state), session.failure.error);
+    if (session.failure) return await failOrPause(settling(state), session.failure);
     // A store that cannot be reached is no failure of the execution: whoever holds the lease next goes on.
     if (error !== undefined && toSignalboxError(error).code === "UNAVAILABLE") throw error;
     if (error !== undefined && !isGraphDrained(error)) {

@@ -110,6 +110,7 @@ export function createSession(options: SessionOptions): Session {
     for (const path of changes.finished) delete draft.inFlight[path];
     forgetThreads(draft, changes.finished);
     closeWaits(draft, changes.closedWaits);
+    forgetOverrides(draft, [...changes.finished, ...(changes.edited ?? [])]);
     groups.apply(changes);
     applyCompensations(draft, changes);
     forgetNamespaces(draft, changes);
@@ -255,6 +256,13 @@ function withdrawWaits(committer: Committer, draft: Execution, branches: string[
 function forgetNamespaces(draft: Execution, { region }: Staged): void {
   if (!region) return;
   for (const ns of Object.keys(draft.checkpoints)) if (ns === region.ns || ns.startsWith(`${region.ns}|`)) delete draft.checkpoints[ns];
+}
+
+/** What was changed for a visit ends with it. */
+function forgetOverrides(draft: Execution, paths: readonly string[]): void {
+  const { overrides } = draft;
+  if (!overrides || !paths.some((path) => Object.hasOwn(overrides, path))) return;
+  draft.overrides = Object.fromEntries(Object.entries(overrides).filter(([path]) => !paths.includes(path)));
 }
 
 function applyCompensations(draft: Execution, { compensable, compensated }: Staged): void {

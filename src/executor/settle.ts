@@ -12,6 +12,8 @@ import type { Session } from "./session.ts";
 import { takeTurn } from "./turns.ts";
 import { withdraw } from "./withdraw.ts";
 
+type Failure = NonNullable<Session["failure"]>;
+
 /** The ways an execution leaves a worker; each is one commit that also gives the lease back. */
 export interface Settling {
   session: Session;
@@ -57,6 +59,13 @@ export async function pause(settling: Settling, reason: string | null): Promise<
   return await session.committer.release(null);
 }
 
+/** A step failed for good. Where a person is to look at it, the execution is paused with its reason. */
+export async function failOrPause(settling: Settling, { error, pause: isPaused }: Failure): Promise<ExecutionHandle> {
+  if (!isPaused) return await fail(settling, error);
+  settling.session.draft.error = error;
+  return await pause(settling, error.message);
+}
+
 /** Everything waits: no lease, no memory. */
 export async function park(settling: Settling): Promise<ExecutionHandle> {
   const { session } = settling;
@@ -93,6 +102,7 @@ async function end(
   draft.endedAt = isoTime(clock);
   draft.inFlight = {};
   draft.mailbox = status === "FAILED" ? draft.mailbox : [];
+  if (status !== "FAILED") delete draft.overrides;
   draft.isParked = false;
   const retention = plan.definition.retention?.executions;
   draft.expireAt = retention === undefined ? null : clock.now() + (durationMs(retention) ?? 0);

@@ -147,7 +147,8 @@ function createdEvent(execution: Execution, definition: WorkflowDefinition): Exe
   };
 }
 
-function variableIssues(given: JsonObject, { variables }: WorkflowDefinition): Issue[] {
+/** What is wrong with values for declared variables. */
+export function variableIssues(given: JsonObject, { variables }: WorkflowDefinition): Issue[] {
   return Object.entries(given).flatMap(([name, value]): Issue[] => {
     const pointer = `/variables/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     const declared = variables[name];

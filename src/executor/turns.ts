@@ -23,7 +23,7 @@ export function takeTurn(draft: Execution, by: "pause" | "resume" | "retry"): vo
 export function isVoid({ verbs = NONE }: Execution, { body, basedOn }: InboxMessage): boolean {
   if (!basedOn) return false;
   if (body.type === "cancel") return basedOn.retries !== verbs.retries;
-  return (body.type === "pause" || body.type === "retry") && basedOn.turns !== verbs.turns;
+  return (body.type === "pause" || body.type === "retry" || body.type === "dismiss") && basedOn.turns !== verbs.turns;
 }
 
 /** True for a message under a key that was taken in before. */

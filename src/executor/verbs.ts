@@ -1,9 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
 import { TERMINAL_STATUSES, type Execution, type InboxMessage } from "../definition/execution.ts";
+import { deadLetterState } from "../definition/dead-letter.ts";
+import { toJson } from "../definition/json.ts";
 import { notFound, SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
+import { checkedEdit, checkStep } from "./edit.ts";
 import { takesEvent } from "./event-wait.ts";
 import { canonical } from "./canonical.ts";
 import type { Actor, Executor } from "./executor.ts";
@@ -21,10 +24,12 @@ interface Ask {
   /** What the actor knew; the execution as it was read, unless told. */
   basedOn?: InboxMessage["basedOn"];
   key: string | undefined;
+  /** False: answers with the execution as it was read. */
+  isAwaited?: boolean | undefined;
   hasEffect(now: Execution): boolean;
 }
 
-type Verbs = Pick<Executor, "cancel" | "pause" | "resume" | "retry" | "signal" | "answer">;
+type Verbs = Pick<Executor, "cancel" | "pause" | "resume" | "retry" | "dismiss" | "signal" | "answer">;
 
 /**
  * Every verb is a message to the holder of the execution: durable first, then a hint, then a short wait for the effect. Nobody but
@@ -37,7 +42,8 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
     return handle.execution;
   }
 
-  async function send(actor: Actor, execution: Execution, { body, basedOn = turnsOf(execution), key, hasEffect }: Ask): Promise<Execution> {
+  async function send(actor: Actor, execution: Execution, ask: Ask): Promise<Execution> {
+    const { body, basedOn = turnsOf(execution), key, isAwaited = true, hasEffect } = ask;
     const message: InboxMessage = {
       id: key === undefined ? randomUUID() : keyedId(key),
       tenant: actor.tenant,
@@ -54,6 +60,7 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
       if (known && known.request !== message.request) throw new SignalboxError("IDEMPOTENCY_MISMATCH");
     }
     await queue.enqueue({ tenant: actor.tenant, executionId: execution.id });
+    if (!isAwaited) return execution;
     return await watchUntil({ store, clock }, actor.tenant, execution.id, { timeoutMs: EFFECT_MS, until: hasEffect });
   }
 
@@ -99,14 +106,24 @@ export function createVerbs({ store, queue, clock }: { store: Store; queue: Queu
       const basedOn = { turns: turns + (isEarly ? 1 : 0), retries };
       return await send(actor, execution, { body, basedOn, key, hasEffect: (now) => isOver(now) || turnsOf(now).turns > basedOn.turns });
     },
-    async retry(actor, id, { mode = "retry", output = null, idempotencyKey: key } = {}) {
+    async retry(actor, id, { mode = "retry", output = null, edit, isAwaited, idempotencyKey: key } = {}) {
       const execution = await find(actor.tenant, id);
-      const body: Body = { type: "retry", mode, output };
+      const changes = mode === "edit" ? await checkedEdit(store, execution, edit ?? {}) : {};
+      const body: Body = { type: "retry", mode, output, ...changes };
       if (isTaken(execution, key, body)) return execution;
-      if (execution.status !== "FAILED") refuse(execution, "retried");
-      // What failed and was compensated is undone; there is no step left to go on at.
-      if (!execution.waits.some(({ kind }) => kind === "failure")) refuse(execution, "retried after its compensation");
-      return await send(actor, execution, { body, key, hasEffect: ({ lastSeq }) => lastSeq > execution.lastSeq });
+      if (deadLetterState(execution) === null) refuse(execution, "retried");
+      const failures = execution.waits.filter(({ kind }) => kind === "failure");
+      // What was compensated is undone, what ran out of its time is not at a step: there is none to go on at.
+      if (failures.length === 0) refuse(execution, "retried: no step of it waits for that");
+      checkStep(failures, edit ?? {});
+      return await send(actor, execution, { body, key, isAwaited, hasEffect: ({ lastSeq }) => lastSeq > execution.lastSeq });
+    },
+    async dismiss(actor, id, { note = null, isAwaited, idempotencyKey: key } = {}) {
+      const execution = await find(actor.tenant, id);
+      const body: Body = { type: "dismiss", note };
+      if (isTaken(execution, key, body)) return execution;
+      if (deadLetterState(execution) === null) refuse(execution, "dismissed");
+      return await send(actor, execution, { body, key, isAwaited, hasEffect: ({ lastSeq }) => lastSeq > execution.lastSeq });
     },
     async signal(actor, id, { event, data = null, eventId, idempotencyKey: key }) {
       const execution = await find(actor.tenant, id);
@@ -139,7 +156,10 @@ function keyedId(key: string): string {
 }
 
 function digest(body: Body): string {
-  return createHash("sha256").update(canonical(body)).digest("base64url").slice(0, 22);
+  return createHash("sha256")
+    .update(canonical(toJson(body)))
+    .digest("base64url")
+    .slice(0, 22);
 }
 
 /** True where the same was asked under this key before, and taken in. */

@@ -1,4 +1,5 @@
 import type { BaseCheckpointSaver, Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
+import type { DeadLetterFilter } from "../definition/dead-letter.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import type { Execution, ExecutionStatus, InboxMessage, NewExecution } from "../definition/execution.ts";
@@ -65,6 +66,8 @@ export interface ExecutionStore {
   get(tenant: string, id: string): Promise<ExecutionHandle | undefined>;
   getMany(tenant: string, ids: readonly string[]): Promise<Execution[]>;
   list(tenant: string, filter: ExecutionQuery): Promise<Page<Execution>>;
+  /** Failed executions, and those paused by a failure, newest first; those somebody dismissed are a list of their own. */
+  deadLetters(tenant: string, query: DeadLetterQuery): Promise<Page<Execution>>;
   /** The newest `limit` executions of each workflow in one round trip; a workflow without any has no entry. */
   recentOf(tenant: string, workflowIds: readonly string[], limit: number): Promise<Map<string, Execution[]>>;
   /** The newest `limit` executions that each of these started, in one round trip; one that started none has no entry. */
@@ -91,6 +94,12 @@ export interface ExecutionStore {
 export interface ExecutionRef {
   tenant: string;
   id: string;
+}
+
+export interface DeadLetterQuery extends DeadLetterFilter {
+  isDismissed: boolean;
+  pageSize: number;
+  pageToken?: string | undefined;
 }
 
 export interface ExecutionQuery {

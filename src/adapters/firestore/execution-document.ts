@@ -1,4 +1,5 @@
 import { Timestamp, type DocumentReference, type DocumentSnapshot } from "@google-cloud/firestore";
+import { deadLetterState } from "../../definition/dead-letter.ts";
 import { TERMINAL_STATUSES, type Execution } from "../../definition/execution.ts";
 import { SignalboxError } from "../../errors.ts";
 import type { ExecutionHandle } from "../../ports/store.ts";
@@ -54,6 +55,7 @@ function indexed(execution: Execution): Record<string, unknown> {
     wakeAt,
     owner,
     lastSeq,
+    dead: deadLetterState(execution),
     durationMs: durationMs(execution),
     ...(parent && { parentId: parent.executionId }),
     expireAt: expireAt === null ? null : Timestamp.fromMillis(expireAt),

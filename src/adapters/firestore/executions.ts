@@ -1,4 +1,5 @@
 import type { DocumentSnapshot, Firestore } from "@google-cloud/firestore";
+import { fitsDeadLetter } from "../../definition/dead-letter.ts";
 import type { Execution } from "../../definition/execution.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ExecutionRef, ExecutionStore } from "../../ports/store.ts";
@@ -63,6 +64,21 @@ export function createExecutionReads({ firestore, call, places, clock }: Executi
         pageSize,
         pageToken,
         read,
+        cursorOf: ({ createdAt, id }) => ({ at: createdAt, id }),
+      }),
+
+    deadLetters: async (tenant, { isDismissed, pageSize, pageToken, ...filter }) =>
+      await listPage(call, {
+        list: LISTS.deadLetters,
+        collection: places.executions(tenant),
+        filters: { dead: isDismissed ? "dismissed" : "open" },
+        pageSize,
+        pageToken,
+        // So few that the rest is looked at here and needs no index.
+        async read(snapshot) {
+          const execution = await read(snapshot);
+          return execution && fitsDeadLetter(execution, filter) ? execution : undefined;
+        },
         cursorOf: ({ createdAt, id }) => ({ at: createdAt, id }),
       }),
 

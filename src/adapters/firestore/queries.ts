@@ -147,6 +147,7 @@ export const QUERIES = {
  */
 export const LISTS = {
   executions: { collection: "executions", time: "createdAt", filters: ["workflowId", "status"], narrow: ["parentId"] },
+  deadLetters: { collection: "executions", time: "createdAt", filters: ["dead"], narrow: [] },
   waits: { collection: "waits", time: "createdAt", filters: ["kind", "status", "workflowId"], narrow: ["executionId"] },
   decisions: { collection: "decisions", time: "at", filters: ["workflowId", "stepId"], narrow: ["executionId"] },
   workflows: { collection: "workflows", time: "createdAt", filters: ["status"], narrow: [] },

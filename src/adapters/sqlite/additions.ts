@@ -37,4 +37,5 @@ export const ADDITIONS: readonly string[] = [
     tenant TEXT NOT NULL, parent_id TEXT NOT NULL, created_at TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (tenant, parent_id, created_at, id)
   ) STRICT, WITHOUT ROWID`,
+  /* sql */ `CREATE INDEX IF NOT EXISTS executions_dead ON executions (tenant, created_at, id) WHERE status IN ('FAILED', 'PAUSED')`,
 ];

@@ -3,6 +3,7 @@ import type { ExecutionHandle, ExecutionStore } from "../../ports/store.ts";
 import type { Changes } from "./changes.ts";
 import type { CheckpointFormat } from "./checkpoint-format.ts";
 import type { Connection } from "./connection.ts";
+import { deadLetterQuery } from "./dead-letters.ts";
 import { commitRows, executionRow, pageOf } from "./execution-rows.ts";
 import { readStats } from "./execution-stats.ts";
 import { fromKey } from "./key.ts";
@@ -46,6 +47,7 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
         const ofParent = { ...page, table: CHILDREN, equal: { tenant, parent_id: parentId, workflow_id: workflowId, status } };
         return readPage(database, parentId === undefined ? query : ofParent, executionOf);
       }),
+    deadLetters: (tenant, query) => read((database) => readPage(database, deadLetterQuery(tenant, query), executionOf)),
     recentOf: (tenant, workflowIds, limit) =>
       read((database) => {
         const recent = workflowIds.map((id) => [id, database.all<Doc>(RECENT, [tenant, id, limit]).map(executionOf)] as const);

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { RetryEdit } from "../../definition/dead-letter.ts";
+import { RetryMode } from "../../definition/execution.ts";
 import { JsonValue } from "../../definition/json.ts";
 import { executionView, ExecutionView } from "../views/execution.ts";
 import { defineOperation, PathId } from "./operation.ts";
@@ -54,22 +56,27 @@ export const resumeExecution = defineOperation({
 export const retryExecution = defineOperation({
   ...verb,
   name: "retryExecution",
-  summary: "Go on with a failed execution at its failed step: again, or past it with an output given here",
+  summary: "Go on with a failed execution at its failed step: again, again with something changed, or past it with an output given here",
   route: "POST /api/v1/executions/:id/retry",
   input: z.strictObject({
     id: PathId,
-    mode: z.enum(["retry", "skip"]).meta({ id: "RetryMode" }).optional().describe("retry unless told"),
+    mode: RetryMode.optional().describe("retry unless told"),
     output: JsonValue.optional().describe("Output of the skipped step; null unless told"),
+    edit: RetryEdit.optional().describe("With the mode edit: what is changed first"),
     idempotencyKey: Key,
   }),
-  handle: async ({ services, principal }, { id, mode, output, ...once }) =>
-    executionView(
-      await services.executor.retry(principal, id, {
-        ...once,
-        ...(mode === undefined ? {} : { mode }),
-        ...(output === undefined ? {} : { output }),
-      }),
-    ),
+  handle: async ({ services, principal }, { id, mode = "retry", output = null, ...rest }) =>
+    executionView(await services.executor.retry(principal, id, { mode, output, ...rest })),
+});
+
+export const dismissExecution = defineOperation({
+  ...verb,
+  name: "dismissExecution",
+  summary: "Say that nothing is to be done about a failed execution: it leaves the dead letters until it is retried and fails again",
+  route: "POST /api/v1/executions/:id/dismiss",
+  input: z.strictObject({ id: PathId, note: Reason, idempotencyKey: Key }),
+  handle: async ({ services, principal }, { id, note = null, ...once }) =>
+    executionView(await services.executor.dismiss(principal, id, { note, ...once })),
 });
 
 export const signalExecution = defineOperation({

@@ -1,9 +1,11 @@
 import { approval, approvals, decideApproval } from "./approvals.ts";
+import { deadLetters, dismissDeadLetters, retryDeadLetters } from "./dead-letters.ts";
 import { decision, decisions } from "./decisions.ts";
+import { effects, settleEffect } from "./effects.ts";
 import { checkpoints, events, stateAt, steps, storedValue } from "./execution-history.ts";
 import { deleteEventType, eventType, eventTypes, putEventType } from "./event-types.ts";
 import { publishEvents, receivedEvent, receivedEvents, replayEvents } from "./events.ts";
-import { cancelExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
+import { cancelExecution, dismissExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
 import { executeWorkflow, execution, executions } from "./executions.ts";
 import type { Operation, Subscription } from "./operation.ts";
 import { discardParkedEvent, parkedEvent, parkedEvents, redriveParkedEvent } from "./parked-events.ts";
@@ -29,6 +31,10 @@ export const OPERATIONS: readonly Operation[] = [
   pauseExecution,
   resumeExecution,
   retryExecution,
+  dismissExecution,
+  deadLetters,
+  retryDeadLetters,
+  dismissDeadLetters,
   signalExecution,
   events,
   steps,
@@ -38,6 +44,8 @@ export const OPERATIONS: readonly Operation[] = [
   approvals,
   approval,
   decideApproval,
+  effects,
+  settleEffect,
   decisions,
   decision,
   triggers,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Wait } from "../../../src/definition/wait.ts";
 import { allPages, at, childOf, claimed, commitOn, newTenant, someEvents, start } from "./fixtures.ts";
 import { sharedStore } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
@@ -99,9 +100,62 @@ export function executionListsSuite(adapter: StoreUnderTest): void {
       expect((await use().executions.list(tenant, { status: "COMPLETED", pageSize: 5 })).items).toHaveLength(1);
     });
 
+    test("dead letters are what failed or is paused by a failure, by any filter, in pages; the dismissed ones are apart", async () => {
+      const tenant = newTenant();
+      const error = (code: string, stepId: string) => ({ code, message: code, stepId, visit: 1, path: null, retryable: false });
+      for (let n = 0; n < 8; n += 1) {
+        const handle = await claimed(
+          use(),
+          await start(use(), { tenant, id: `e${n}`, createdAt: at(n), workflowId: n < 4 ? "a" : "b" }),
+          "a",
+        );
+        const failure = aWaitInside(n);
+        await use().executions.commit(
+          commitOn(handle, {
+            lastSeq: 3,
+            status: n === 0 ? "COMPLETED" : n < 3 ? "PAUSED" : "FAILED",
+            waits: n === 1 ? [] : [failure],
+            endedAt: n < 3 ? null : at(100 + n),
+            updatedAt: at(50 + n),
+            error: error(n % 2 ? "STEP_FAILED" : "NO_ROUTE", n > 5 ? "late" : "early"),
+            ...(n === 7 && { dismissal: { by: "ann", at: at(200), note: null } }),
+          }),
+        );
+      }
+      const ids = async (filter: object) =>
+        (
+          await allPages((pageToken) => use().executions.deadLetters(tenant, { isDismissed: false, ...filter, pageSize: 2, pageToken }))
+        ).map(({ id }) => id);
+      expect(await ids({})).toEqual(["e6", "e5", "e4", "e3", "e2"]);
+      expect(await ids({ isDismissed: true })).toEqual(["e7"]);
+      expect(await ids({ workflowId: "a" })).toEqual(["e3", "e2"]);
+      expect(await ids({ errorCode: "NO_ROUTE" })).toEqual(["e6", "e4", "e2"]);
+      expect(await ids({ stepId: "late", errorCode: "NO_ROUTE", workflowId: "b" })).toEqual(["e6"]);
+      expect(await ids({ failedAfter: at(103), failedBefore: at(106) })).toEqual(["e5", "e4"]);
+      expect(await use().executions.deadLetters(newTenant(), { isDismissed: false, pageSize: 5 })).toEqual({ items: [] });
+    });
+
     test("a page token that is none of ours is refused", async () => {
       const list = use().executions.list(newTenant(), { pageSize: 2, pageToken: "AAAA" });
       await expect(list).rejects.toMatchObject({ code: "INVALID_PAGE_TOKEN" });
     });
   });
+}
+
+function aWaitInside(n: number): Wait {
+  return {
+    id: `failure-${n}`,
+    kind: "failure",
+    stepId: "s",
+    path: "s",
+    branch: null,
+    visit: 1,
+    attempt: 1,
+    interruptId: "i",
+    since: at(0),
+    dueAt: null,
+    state: null,
+    isListed: false,
+    answer: null,
+  };
 }
