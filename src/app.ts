@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { FastifyInstance } from "fastify";
 import { isCloudTrace, openCloudTraceExporter } from "./adapters/google-cloud/span-exporter.ts";
 import { openEventFeed } from "./adapters/open-event-feed.ts";
+import { openEventTopic } from "./adapters/open-event-topic.ts";
 import { openQueue } from "./adapters/open-queue.ts";
 import { openStore } from "./adapters/open.ts";
 import { createModels, type ModelsOptions } from "./ai/models.ts";
@@ -23,6 +24,9 @@ import { notFound } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
+import { createRelay } from "./relay/relay.ts";
+import type { EventSink } from "./relay/sink.ts";
+import { topicSink } from "./relay/topic.sink.ts";
 import { createOutbound } from "./outbound/outbound.ts";
 import { noteSecrets } from "./outbound/secrets.ts";
 import { loadActions, loadStepTypes, loadTools } from "./registry.ts";
@@ -34,6 +38,7 @@ import { eventMetrics } from "./telemetry/event-metrics.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
 import type { TracingOptions } from "./telemetry/tracing.ts";
 import { createTriggerManager, type TriggerManager } from "./triggers/manager.ts";
+import { completionSink, publishedSink } from "./triggers/relay-sinks.ts";
 import { startScheduler } from "./triggers/scheduler.ts";
 import { createSecretReader } from "./triggers/secret-reader.ts";
 import { loadTriggerTypes } from "./triggers/trigger-types.ts";
@@ -105,9 +110,23 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     onCircuit,
     ...modelOptions,
   });
-  const executor = createExecutor({ store, queue, clock, tokens });
+  const topic = await openEventTopic(config.SIGNALBOX_EVENTS_OUT, broker).catch(giveUp);
+  const { metrics, traceparent } = telemetry;
+  const sinks: EventSink[] = topic ? [topicSink({ topic, types: config.SIGNALBOX_EVENTS_OUT_TYPES, traceparent })] : [];
+  const relay = createRelay({
+    store,
+    sinks,
+    clock,
+    handsOn: config.SIGNALBOX_ROLE !== "api",
+    everyMs: config.SIGNALBOX_SWEEP_MS * 5,
+    observer: {
+      taken: (sink, seconds) => metrics.relayLag.observe({ sink }, seconds),
+      failed: (sink) => metrics.relayFailures.inc({ sink }),
+    },
+    log,
+  });
+  const executor = createExecutor({ store, queue, clock, tokens, outlet: relay });
   const triggers = createTriggerManager({ store, executor, types: triggerTypes, clock, readSecret });
-  const { metrics } = telemetry;
   const events = createEvents({
     store,
     queue,
@@ -118,6 +137,10 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     maxBytes: config.SIGNALBOX_BODY_LIMIT,
     observer: eventMetrics(metrics, log),
   });
+  sinks.push(
+    completionSink({ triggers, traceparent, log }),
+    publishedSink({ publish: (tenant, event) => events.ingest.take(tenant, event, { via: "step" }), traceparent, log }),
+  );
   const workflows = createWorkflowManager({ store, stepTypes, triggerTypes, writes: triggers.writes, clock });
 
   const sessions = new Map<string, Session>();
@@ -145,6 +168,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           fetch: outbound.request,
           circuits: createCircuits({ clock, onChange: onCircuit }),
           traceparent: telemetry.traceparent,
+          outlet: relay,
           modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
           log,
         });
@@ -183,7 +207,8 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     // Live clients are told to go on elsewhere, while steps here still reach their checkpoint. A worker that drains has no free slots.
     const drained = worker?.drain(config.SIGNALBOX_DRAIN_MS);
     await Promise.all([drained, closeServer(), scheduler?.stop(), stopConsuming?.(), stopEvents?.()]);
-    await Promise.all([queue.close(), feed?.close()]);
+    await relay.stop();
+    await Promise.all([queue.close(), feed?.close(), topic?.close()]);
     await tools.close();
     await outbound[Symbol.asyncDispose]();
     await telemetry.close();

@@ -46,11 +46,20 @@ const Environment = z.object({
     .describe(
       "Who may push events to `/push/pubsub`, and for which tenant, as JSON: `[{tenant, audience, emails, issuer?, jwksUri?}]`; needed unless SIGNALBOX_AUTH=none",
     ),
+  SIGNALBOX_EVENTS_OUT: z
+    .string()
+    .regex(/^(off|pubsub:.+)$/, "must be off or pubsub:<project>")
+    .default("off")
+    .describe("Where workers send events of executions: `off` or `pubsub:<project>`, to the topic `<prefix>-lifecycle`"),
+  SIGNALBOX_EVENTS_OUT_TYPES: z
+    .enum(["lifecycle", "all"])
+    .default("lifecycle")
+    .describe("Which of them: `lifecycle` (of executions as a whole, of waits, and what authors publish) or `all`"),
   SIGNALBOX_PUBSUB_PREFIX: z
     .string()
     .regex(/^[a-z][a-z0-9-]{2,99}$/, "must be 3 to 100 lowercase letters, digits and hyphens")
     .default("signalbox")
-    .describe("First part of the names of Pub/Sub topics and subscriptions: `<prefix>-work`, `<prefix>-events`"),
+    .describe("First part of the names of Pub/Sub topics and subscriptions: `<prefix>-work`, `<prefix>-events`, `<prefix>-lifecycle`"),
   SIGNALBOX_PUBSUB_CREATE: Flag.default(false).describe(
     "true: create Pub/Sub topics and subscriptions that are missing, as is always done on the emulator; else a missing one ends the start",
   ),

@@ -32,6 +32,7 @@ export const ERRORS = {
   CHILD_FAILED: { status: 502, retryable: true, title: "A child execution failed" },
   CHILD_CANCELLED: { status: 409, retryable: false, title: "A child execution was cancelled" },
   CHILD_DEPTH_EXCEEDED: { status: 422, retryable: false, title: "Child executions lie too deep below one another" },
+  CHAIN_TOO_LONG: { status: 422, retryable: false, title: "Too many executions started each other by events" },
   MAX_STEPS_EXCEEDED: { status: 422, retryable: false, title: "The execution took more steps than its limit" },
   MAX_VISITS_EXCEEDED: { status: 422, retryable: false, title: "A step was entered more often than its limit" },
   LOOP_LIMIT_EXCEEDED: { status: 422, retryable: false, title: "A loop ran more rounds than its limit" },

@@ -90,6 +90,18 @@ export const PANELS: readonly Panel[] = [
     queries: [{ legend: "{{model}}", expr: "sum by (model) (rate(signalbox_model_cost_usd_total[5m])) * 3600" }],
   },
   { title: "Model answers", description: "Seconds until a model answered.", unit: "s", queries: quantiles("signalbox_model_seconds") },
+  {
+    title: "Events out",
+    description: "Seconds from an event of an execution until a sink took it; rises while a sink is away, and executions go on.",
+    unit: "s",
+    queries: quantiles("signalbox_relay_lag_seconds"),
+  },
+  {
+    title: "Events not taken",
+    description: "Offers per second that a sink refused or did not answer; they are made again.",
+    unit: "ops",
+    queries: [{ legend: "{{sink}}", expr: "sum by (sink) (rate(signalbox_relay_failures_total[5m]))" }],
+  },
   { title: "HTTP requests", description: "Seconds per request.", unit: "s", queries: quantiles("signalbox_http_seconds") },
   {
     title: "HTTP answers",

@@ -70,6 +70,10 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
       if (plan.type.pure) visit.staged.events.push(event);
       else host.note(event);
     },
+    publish(event) {
+      const summary = `${plan.step.name} published ${event.type}.`.slice(0, 400);
+      visit.staged.events.push(stepEvent(visit, "event.published", summary, { ...event }));
+    },
     log: (message, fields = {}) => host.log(message, { ...fields, stepId: place.stepId, visit: place.visit, attempt: place.attempt }),
   };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JsonRecord, type JsonObject } from "./json.ts";
+import { JsonRecord, type Json, type JsonObject } from "./json.ts";
 
 export const EXECUTION_EVENT_TYPES = [
   "execution.created",
@@ -25,6 +25,7 @@ export const EXECUTION_EVENT_TYPES = [
   "decision.recorded",
   "model.usage",
   "tool.called",
+  "event.published",
 ] as const;
 export type ExecutionEventType = (typeof EXECUTION_EVENT_TYPES)[number];
 
@@ -57,6 +58,23 @@ export interface ExecutionEvent {
 
 /** An event before its commit gives it a `seq`. */
 export type EventDraft = Omit<ExecutionEvent, "seq" | "at">;
+
+/** First part of the types of the service's own events; authors cannot publish under it. */
+export const OWN_EVENT_TYPES = "dev.signalbox.";
+
+/** A CloudEvent an author publishes: what an event `event.published` holds. */
+export interface PublishedEvent {
+  id: string;
+  source: string;
+  type: string;
+  subject: string | null;
+  data: Json;
+}
+
+/** Where events of a workflow come from, a URI reference. */
+export function sourceOf({ tenant, workflowId }: { tenant: string; workflowId: string }): string {
+  return `/signalbox/tenants/${encodeURIComponent(tenant)}/workflows/${encodeURIComponent(workflowId)}`;
+}
 
 /** A piece of a model's answer while it is made: transient, without `seq`, on a subscription of its own. */
 export const ModelToken = z

@@ -122,6 +122,13 @@ export interface Execution {
   overrides?: Record<string, Override> | undefined;
   /** When retention may delete it, epoch milliseconds; set at the end. */
   expireAt: number | null;
+  /** Events up to this seq were taken by everybody outside who wants them; absent: none was ever handed on. */
+  relayedSeq?: number | undefined;
+  /**
+   * Epoch milliseconds from which on somebody should hand on events after `relayedSeq`, where nobody holds the execution. Null: nothing
+   * to hand on; absent: there never was.
+   */
+  relayAt?: number | null | undefined;
 }
 
 export interface VerbsTaken {

@@ -5,6 +5,7 @@ import type { Execution, InboxMessage, NewExecution } from "../definition/execut
 import type { OpenWait } from "../definition/wait.ts";
 import { toSignalboxError, type SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
+import { placeOfNext, type EventOutlet } from "../relay/outlet.ts";
 import type { CheckpointPut, CheckpointWrites, ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 
 /** What the next commit will write beside the record. */
@@ -39,6 +40,7 @@ interface CommitterOptions {
   handle: ExecutionHandle;
   /** Mutated by the session; snapshotted by every commit. */
   draft: Execution;
+  outlet: EventOutlet;
   onLost(error: SignalboxError): void;
   /** Other executions were started or have mail: it is durable. */
   onOthers(executions: ExecutionRef[]): void;
@@ -48,7 +50,7 @@ const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
 
 /** One writer per execution: numbers events, guards by what it wrote last, renews the lease, and beats when nothing else does. */
-export function createCommitter({ store, clock, leaseMs, handle: first, draft, onLost, onOthers }: CommitterOptions): Committer {
+export function createCommitter({ store, clock, leaseMs, handle: first, draft, outlet, onLost, onOthers }: CommitterOptions): Committer {
   let handle = first;
   let pending = emptyChanges();
   let tail: Promise<void> = Promise.resolve();
@@ -106,6 +108,10 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
       events: number(drafts, execution.lastSeq),
       ...rest,
     };
+    const place = { draft: request.execution, before: execution.lastSeq, events: request.events, isRelease, now: clock.now() };
+    const relay = await placeOfNext(outlet, place);
+    Object.assign(request.execution, relay);
+    Object.assign(draft, relay);
     try {
       handle = await persist(request);
     } catch (thrown) {
@@ -113,6 +119,7 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
       onLost(lost);
       throw lost;
     }
+    outlet.committed(handle, request.events);
     lastCommitAt = clock.now();
     const others = [
       ...changes.starts.map(({ execution: { tenant, id } }) => ({ tenant, id })),

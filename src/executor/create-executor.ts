@@ -2,6 +2,7 @@ import { foldEvents } from "../definition/fold.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import { TERMINAL_STATUSES, type Execution, type StepRecord } from "../definition/execution.ts";
 import { notFound } from "../errors.ts";
+import { NO_OUTLET, type EventOutlet } from "../relay/outlet.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
@@ -19,10 +20,12 @@ export interface ExecutorOptions {
   queue: Queue;
   clock: Clock;
   tokens: TokenHub;
+  /** Who hears of the events; nobody unless told. */
+  outlet?: EventOutlet | undefined;
 }
 
 /** The executor's commands and views. It runs nothing itself: workers do, in this process or another. */
-export function createExecutor({ store, queue, clock, tokens }: ExecutorOptions): Executor {
+export function createExecutor({ store, queue, clock, tokens, outlet = NO_OUTLET }: ExecutorOptions): Executor {
   async function get(tenant: string, id: string): Promise<Execution> {
     const handle = await store.executions.get(tenant, id);
     if (!handle) throw notFound("execution", id);
@@ -40,7 +43,7 @@ export function createExecutor({ store, queue, clock, tokens }: ExecutorOptions)
   }
 
   return {
-    start: createStarter({ store, queue, clock }),
+    start: createStarter({ store, queue, clock, outlet }),
     get,
     list: (tenant, query) => store.executions.list(tenant, query),
     waitForEnd(tenant, id, { timeoutMs, signal }) {

@@ -3,6 +3,7 @@ import type { ModelCalls } from "../ai/model-call.ts";
 import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { SignalboxError } from "../errors.ts";
+import type { EventOutlet } from "../relay/outlet.ts";
 import type { Children } from "../steps/step.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
@@ -29,6 +30,7 @@ export interface SessionOptions {
   childrenFor(session: Session, place: StepPlace): Children;
   /** How steps reach others. */
   outside: Pick<StepHost, "fetch" | "circuit" | "traceparent">;
+  outlet: EventOutlet;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
   /** Called when other executions were started or written to, durably. */
@@ -85,11 +87,11 @@ export function createSession(options: SessionOptions): Session {
     leaseMs: options.leaseMs,
     handle,
     draft,
+    outlet: options.outlet,
     onLost: (error) => controller.abort(error),
     onOthers: (executions) => options.onOthers(executions),
   });
-  const flushing = createFlushing(clock, committer);
-  const flush = () => flushing.now();
+  const { soon: flushSoon, now: flush, stop: stopFlushing } = createFlushing(clock, committer);
   const groups = createGroups({
     draft,
     withdraw: (branches) => withdrawWaits(committer, draft, branches, isoTime(clock)),
@@ -152,7 +154,7 @@ export function createSession(options: SessionOptions): Session {
       committer.pending.drafts.push(event);
       draft.inFlight[place.path] = { stepId: place.stepId, visit: place.visit, attempt: place.attempt, startedAt: event.at };
       const isClaimDurable = committer.handle.execution.epoch === draft.epoch;
-      if (isClaimDurable && !isDurable) flushing.soon(LAZY_FLUSH_MS);
+      if (isClaimDurable && !isDurable) flushSoon(LAZY_FLUSH_MS);
       else await flush();
     },
     note: (event) => void committer.pending.drafts.push(event),
@@ -177,7 +179,7 @@ export function createSession(options: SessionOptions): Session {
       announceWait(committer.pending, { execution: draft, wait, place, parking });
       committer.pending.starts.push(...(parking.wait.starts ?? []));
       options.onWaiting();
-      flushing.soon(LAZY_FLUSH_MS);
+      flushSoon(LAZY_FLUSH_MS);
     },
     values: (refs) => reads.values(refs),
     models: (place) => options.modelsFor(session, place),
@@ -207,11 +209,11 @@ export function createSession(options: SessionOptions): Session {
       // A lone task's checkpoint follows in the same turn of the event loop and takes the writes along; beside a slower sibling
       // no checkpoint comes, and what is finished must not be lost.
       setImmediate(() => {
-        if (committer.pending.writes.some((entry) => entry.taskId === taskId) && !ended) flushing.soon(0);
+        if (committer.pending.writes.some((entry) => entry.taskId === taskId) && !ended) flushSoon(0);
       });
     },
     close() {
-      flushing.stop();
+      stopFlushing();
       committer.close();
     },
   };

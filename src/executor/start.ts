@@ -7,6 +7,7 @@ import type { Json, JsonObject } from "../definition/json.ts";
 import type { WorkflowDefinition } from "../definition/workflow.ts";
 import { parseTraceparent } from "../definition/trace-context.ts";
 import { notFound, SignalboxError, type Issue } from "../errors.ts";
+import { placeOfNew, type EventOutlet } from "../relay/outlet.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
@@ -23,13 +24,14 @@ interface StarterOptions {
   store: Store;
   queue: Queue;
   clock: Clock;
+  outlet: EventOutlet;
 }
 
 /** Makes the execution that a request asks for, without writing anything. */
 export type Prepare = (actor: Actor, request: StartRequest, parent?: Parent) => Promise<NewExecution>;
 
 /** Checks everything there is to check about a start. */
-export function createPreparer({ store, clock }: Pick<StarterOptions, "store" | "clock">): Prepare {
+export function createPreparer({ store, clock, outlet }: Omit<StarterOptions, "queue">): Prepare {
   const validators = createLru<(value: JsonObject) => Issue[]>(500);
 
   async function definitionOf(tenant: string, request: StartRequest): Promise<{ version: number; definition: WorkflowDefinition }> {
@@ -57,13 +59,14 @@ export function createPreparer({ store, clock }: Pick<StarterOptions, "store" | 
     const { version, definition } = await definitionOf(actor.tenant, request);
     check(`${actor.tenant}/${request.workflowId}@${version}`, request, definition);
     const execution = { ...newExecution(actor, request, version, definition, clock.now()), parent: parent ?? null };
-    return { execution, events: [createdEvent(execution, definition)] };
+    const events = [createdEvent(execution, definition)];
+    return { execution: { ...execution, ...(await placeOfNew(outlet, execution, events, clock.now())) }, events };
   };
 }
 
 /** Accepts executions: everything is checked first, then one durable write, then a hint. */
-export function createStarter({ store, queue, clock }: StarterOptions) {
-  const prepare = createPreparer({ store, clock });
+export function createStarter({ store, queue, clock, outlet }: StarterOptions) {
+  const prepare = createPreparer({ store, clock, outlet });
 
   return async (actor: Actor, request: StartRequest): Promise<{ execution: Execution; created: boolean }> => {
     const { execution, events } = await prepare(actor, request);
@@ -72,6 +75,7 @@ export function createStarter({ store, queue, clock }: StarterOptions) {
       if (handle.execution.requestDigest !== execution.requestDigest) throw new SignalboxError("IDEMPOTENCY_MISMATCH");
       return { execution: handle.execution, created };
     }
+    outlet.committed(handle, events);
     await queue.enqueue({ tenant: actor.tenant, executionId: execution.id, handle });
     return { execution: handle.execution, created };
   };

@@ -5,6 +5,7 @@ import { TERMINAL_STATUSES, type Execution } from "../definition/execution.ts";
 import type { Limits } from "../definition/workflow.ts";
 import { toSignalboxError } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
+import { NO_OUTLET, type EventOutlet } from "../relay/outlet.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Queue, WorkHint } from "../ports/queue.ts";
 import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
@@ -44,6 +45,8 @@ export interface WorkerOptions {
   circuits: Circuits;
   /** W3C `traceparent` of what a visit sends out. */
   traceparent?: ((executionId: string, visit: StepPlace) => string) | undefined;
+  /** Who hears of the events; nobody unless told. */
+  outlet?: EventOutlet | undefined;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -72,7 +75,8 @@ export function createWorker(options: WorkerOptions): Worker {
   const again = new Map<string, WorkHint>();
   const backlog = new Map<string, WorkHint>();
   const deadOwners = new Set<string>();
-  const prepare = createPreparer({ store, clock });
+  const outlet = options.outlet ?? NO_OUTLET;
+  const prepare = createPreparer({ store, clock, outlet });
   let idleCallbacks: (() => void)[] = [];
   let isStopped = false;
 
@@ -165,6 +169,7 @@ export function createWorker(options: WorkerOptions): Worker {
         return createChildren({ ...from, store, prepare, patience: { signal, clock } });
       },
       onOthers: (executions) => void Promise.all(executions.map(hintAt)),
+      outlet,
       onFailure: () => holdings.get(draft.id)?.stop(),
       onWaiting: () => holdings.get(draft.id)?.lookBack(),
       onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),

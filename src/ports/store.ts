@@ -89,7 +89,17 @@ export interface ExecutionStore {
   deadOwners(now: number): Promise<string[]>;
   /** Executions leased to `owner`, over all tenants. */
   ownedBy(owner: string, limit: number): Promise<ExecutionRef[]>;
+  /** Executions with `relayAt <= before`, earliest first, over all tenants. */
+  relayDue(before: number, limit: number): Promise<(ExecutionRef & { relayAt: number })[]>;
+  /**
+   * Moves the relay's place in an execution nobody holds, and nothing else. Undefined, and nothing written, where the stored record
+   * has another epoch, lastSeq or `relayAt` than the handle, or an owner. A `commit` based on the same read still counts.
+   */
+  markRelayed(handle: ExecutionHandle, place: RelayPlace): Promise<ExecutionHandle | undefined>;
 }
+
+/** How far an execution's events were handed on, and when somebody should look at it for that: fields of `Execution`. */
+export type RelayPlace = Pick<Execution, "relayedSeq" | "relayAt">;
 
 export interface ExecutionRef {
   tenant: string;

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Actions } from "../actions/action.ts";
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { Decision } from "../definition/decision.ts";
-import type { EventDraft } from "../definition/event.ts";
+import type { EventDraft, PublishedEvent } from "../definition/event.ts";
 import type { NewExecution } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { NextStep, Outcome, Step } from "../definition/step.ts";
@@ -220,5 +220,7 @@ export interface StepContext<C = unknown> {
   children: Children;
   /** Adds an event to the history with the step's next commit. */
   event(draft: Pick<EventDraft, "type" | "summary" | "data">): void;
+  /** Publishes an event: recorded in the commit that ends this visit, once, and handed on after it, at least once. */
+  publish(event: PublishedEvent): void;
   log(message: string, fields?: Record<string, unknown>): void;
 }

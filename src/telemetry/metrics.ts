@@ -56,6 +56,13 @@ export function createMetrics() {
     modelTokens: counter("signalbox_model_tokens_total", "Tokens, by model and direction (in, out)", ["model", "direction"]),
     modelCost: counter("signalbox_model_cost_usd_total", "Cost of model calls in US dollars, by model", ["model"]),
     modelTime: histogram("signalbox_model_seconds", "Seconds until a model answered, by model", ["model"], MODEL_SECONDS),
+    relayLag: histogram(
+      "signalbox_relay_lag_seconds",
+      "Seconds from an event of an execution until a sink took it, by sink",
+      ["sink"],
+      CALL_SECONDS.concat(30, 60, 300, 1_800),
+    ),
+    relayFailures: counter("signalbox_relay_failures_total", "Offers of events that a sink did not take, by sink", ["sink"]),
     httpTime: histogram(
       "signalbox_http_seconds",
       "Seconds of HTTP requests, by route, method and status",

@@ -13,6 +13,7 @@ const MAX_TENANTS = 1_000;
 export interface TenantTriggers {
   byEventType: ReadonlyMap<string, readonly CompiledTrigger[]>;
   byPath: ReadonlyMap<string, readonly CompiledTrigger[]>;
+  onCompletion: readonly CompiledTrigger[];
 }
 
 export interface ActiveTriggers {
@@ -38,14 +39,16 @@ export function createActiveTriggers({ store, types, clock, freshMs }: ActiveTri
   async function load(tenant: string): Promise<TenantTriggers> {
     const byEventType = new Map<string, CompiledTrigger[]>();
     const byPath = new Map<string, CompiledTrigger[]>();
+    const onCompletion: CompiledTrigger[] = [];
     for await (const workflow of activeWorkflows(store, tenant)) {
       for (const trigger of compileTriggers(workflow, types)) {
         if (!trigger.definition.enabled) continue;
         if (trigger.wake.on === "event") add(byEventType, trigger.wake.eventType, trigger);
+        if (trigger.wake.on === "completion") onCompletion.push(trigger);
         if (trigger.wake.on === "request") add(byPath, trigger.wake.path, trigger);
       }
     }
-    return { byEventType, byPath };
+    return { byEventType, byPath, onCompletion };
   }
 
   return {

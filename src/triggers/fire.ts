@@ -3,8 +3,12 @@ import type { JsonObject } from "../definition/json.ts";
 import type { IncomingEvent, TriggerOutcome } from "../definition/received-event.ts";
 import { SignalboxError, toSignalboxError } from "../errors.ts";
 import type { Executor } from "../executor/executor.ts";
+import { completionProblem } from "./completion.ts";
 import type { CompiledTrigger } from "./compiled-trigger.ts";
 import { eventScope } from "./event.ts";
+
+/** Executions that may start each other one after the other by events. */
+const MAX_CHAIN = 16;
 
 /** What a trigger would start for an event. */
 export type Match =
@@ -19,8 +23,11 @@ export function matchEvent(trigger: CompiledTrigger, event: IncomingEvent): Matc
   if (wake.on === "event" && wake.eventType !== event.type) return skipped(`It listens to events of the type "${wake.eventType}".`);
   if (wake.on === "event" && wake.source !== undefined && wake.source !== event.source)
     return skipped(`It listens to the source "${wake.source}".`);
+  const problem = wake.on === "completion" ? completionProblem(wake, trigger.workflowId, event) : undefined;
+  if (problem !== undefined) return skipped(problem);
   const scope = { event: eventScope(event), trigger: { type: definition.type, id: trigger.id } };
   try {
+    checkChain(event);
     const issues = trigger.dataIssues(event.data);
     if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", `The data does not fit: ${issues[0]?.message}`, { issues });
     if (trigger.condition && trigger.condition.evaluate(scope) !== true) return skipped("Its condition is false.");
@@ -28,6 +35,19 @@ export function matchEvent(trigger: CompiledTrigger, event: IncomingEvent): Matc
   } catch (error) {
     return { applies: false, status: "REFUSED", error: toSignalboxError(error) };
   }
+}
+
+/** Workflows that start each other by events for ever end here. */
+function checkChain({ extensions }: IncomingEvent): void {
+  const chain = Number(extensions?.["chain"] ?? 0);
+  if (chain <= MAX_CHAIN) return;
+  throw new SignalboxError(
+    "CHAIN_TOO_LONG",
+    `${chain} executions lie behind this event, each started by the one before; ${MAX_CHAIN} may.`,
+    {
+      details: { chain, limit: MAX_CHAIN },
+    },
+  );
 }
 
 function skipped(reason: string): Match {

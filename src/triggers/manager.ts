@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Execution } from "../definition/execution.ts";
 import type { IncomingEvent, TriggerOutcome } from "../definition/received-event.ts";
 import type { Workflow } from "../definition/workflow.ts";
 import { parseTraceparent } from "../definition/trace-context.ts";
@@ -8,6 +9,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 import { createActiveTriggers, triggerOfPath } from "./active-triggers.ts";
 import { compileTriggers, type CompiledTrigger } from "./compiled-trigger.ts";
+import { END_TYPES, listensTo } from "./completion.ts";
 import { explainMatch } from "./explain.ts";
 import { fireTrigger } from "./fire.ts";
 import { dropCursors, ensureCursors, scheduleTriggers } from "./schedule-cursors.ts";
@@ -55,6 +57,10 @@ export interface TriggerManager {
   dispatch(tenant: string, event: IncomingEvent, options?: DispatchOptions): Promise<TriggerOutcome[]>;
   /** What `dispatch` would do; starts nothing. */
   explain(tenant: string, event: IncomingEvent, options?: DispatchOptions): Promise<TriggerOutcome[]>;
+  /** Whether a completion trigger may listen to ends of the execution's workflow. */
+  listensToEnd(execution: Pick<Execution, "tenant" | "workflowId">): Promise<boolean>;
+  /** Hands the end of an execution to the completion triggers that listen to its workflow, with what `dispatch` promises. */
+  ended(execution: Pick<Execution, "tenant" | "workflowId">, event: IncomingEvent): Promise<TriggerOutcome[]>;
   /**
    * Lets a request to `/hooks/{tenant}/{path}` in. NOT_FOUND for an unknown path, CONFLICT for one that several triggers have,
    * UNAUTHENTICATED with `details.reason`; what `readBody` throws.
@@ -95,11 +101,22 @@ export function createTriggerManager({
     return (found ?? []).filter((trigger) => workflowId === undefined || trigger.workflowId === workflowId);
   }
 
+  async function endListeners(execution: Pick<Execution, "tenant" | "workflowId">): Promise<CompiledTrigger[]> {
+    const { onCompletion } = await active.of(execution.tenant);
+    return onCompletion.filter(({ wake, workflowId }) => listensTo(wake, workflowId, execution));
+  }
+
   return {
     types,
 
     dispatch: async (tenant, event, options) =>
       await askAll(await listening(tenant, event, options), async (trigger) => await fireTrigger(executor, trigger, event)),
+
+    listensToEnd: async (execution) => (await endListeners(execution)).length > 0,
+
+    async ended(execution, event) {
+      return await askAll(await endListeners(execution), async (trigger) => await fireTrigger(executor, trigger, event));
+    },
 
     explain: async (tenant, event, options) =>
       await askAll(await listening(tenant, event, options), async (trigger) => {
@@ -136,7 +153,7 @@ export function createTriggerManager({
         ...partial,
         id: partial.id ?? randomUUID(),
         source: partial.source ?? sourceFor(trigger),
-        type: partial.type ?? (trigger.wake.on === "event" ? trigger.wake.eventType : "signalbox.trigger.fired"),
+        type: partial.type ?? typeFor(trigger),
         time: partial.time ?? new Date(clock.now()).toISOString(),
         data: partial.data ?? null,
       };
@@ -170,6 +187,11 @@ async function askAll(
     outcomes.push(...(await Promise.all(triggers.slice(from, from + AT_ONCE).map(ask))));
   }
   return outcomes;
+}
+
+function typeFor({ wake }: CompiledTrigger): string {
+  if (wake.on === "event") return wake.eventType;
+  return wake.on === "completion" ? END_TYPES[wake.statuses[0] ?? "COMPLETED"] : "signalbox.trigger.fired";
 }
 
 function sourceFor({ workflowId, id, wake }: CompiledTrigger): string {

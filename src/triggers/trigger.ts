@@ -12,6 +12,8 @@ export type Wake =
   | { on: "event"; eventType: string; source?: string | undefined }
   /** A request to `/hooks/{tenant}/{path}`. */
   | { on: "request"; path: string; auth: WebhookAuth; respond: "ack" | "wait" }
+  /** The end of an execution of one of these workflows, or of any other one. */
+  | { on: "completion"; workflowIds?: string[] | undefined; statuses: ("COMPLETED" | "FAILED" | "CANCELLED")[] }
   /** The ticks of a schedule. */
   | { on: "time"; schedule: Schedule };
 

@@ -19,6 +19,8 @@ import { createTokenHub } from "../../src/executor/tokens.ts";
 import { createWorker, type Worker } from "../../src/executor/worker.ts";
 import { createOutbound, type OutboundOptions } from "../../src/outbound/outbound.ts";
 import { systemClock, type Clock } from "../../src/ports/clock.ts";
+import { createRelay, type Relay } from "../../src/relay/relay.ts";
+import type { EventSink } from "../../src/relay/sink.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { createStepTypes, loadActions, loadStepTypes, type StepTypes } from "../../src/registry.ts";
 import type { StepServices, StepType } from "../../src/steps/step.ts";
@@ -39,6 +41,8 @@ export interface Engine extends AsyncDisposable {
   executor: Executor;
   workflows: WorkflowManager;
   worker: Worker;
+  /** Hands on to `sinks`; nobody listens unless some are given. */
+  relay: Relay;
   /** A further worker on the same store, as another process would be. */
   addWorker(id: string): Worker;
   define(definition: z.input<typeof WorkflowInput>): Promise<string>;
@@ -63,6 +67,8 @@ export interface EngineOptions {
   /** False: nothing takes hints, executions stay PENDING until `worker.take`. */
   consume?: boolean;
   leaseMs?: number;
+  /** Who hears of events. */
+  sinks?: readonly EventSink[];
 }
 
 /** The real executor on a real in-memory store, without HTTP. */
@@ -75,7 +81,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const models = createModels({ clock, ...options.models });
   const outbound = createOutbound({ clock, ...options.outbound });
   const circuits = createCircuits({ clock });
-  const executor = createExecutor({ store, queue, clock, tokens });
+  const relay = createRelay({ store, sinks: options.sinks ?? [], clock, handsOn: true, everyMs: 5_000, log: () => {} });
+  const executor = createExecutor({ store, queue, clock, tokens, outlet: relay });
   const workflows = createWorkflowManager({ store, stepTypes, clock });
   const workers: Worker[] = [];
 
@@ -102,6 +109,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       fetch: outbound.request,
       circuits,
       traceparent: (executionId, place) => traceparentOf(executionId, place, () => true),
+      outlet: relay,
       modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
       log: () => {},
     });
@@ -122,6 +130,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     executor,
     workflows,
     worker,
+    relay,
     addWorker,
     async define(definition) {
       return (await workflows.create(LOCAL_PRINCIPAL, WorkflowInput.parse(definition))).id;
@@ -134,6 +143,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     events: (id) => executor.events(tenant, id, { afterSeq: 0, limit: 1_000 }),
     async [Symbol.asyncDispose]() {
       for (const each of workers) await each.drain(100);
+      await relay.stop();
       await queue.close();
       await outbound[Symbol.asyncDispose]();
       await store.close();

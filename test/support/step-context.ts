@@ -19,6 +19,7 @@ export interface StepContextOptions<C> extends Partial<Omit<StepContext<C>, "con
 /** A step's context as a literal object, with everything the step does to the outside kept for the test to look at. */
 export interface TestStepContext<C> extends StepContext<C> {
   events: Parameters<StepContext["event"]>[0][];
+  published: Parameters<StepContext["publish"]>[0][];
   records: Decision[];
   logs: string[];
 }
@@ -38,6 +39,7 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
   const events: TestStepContext<C>["events"] = [];
   const records: Decision[] = [];
   const logs: string[] = [];
+  const published: TestStepContext<C>["published"] = [];
   return {
     config,
     input: scope["input"] ?? {},
@@ -84,6 +86,8 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
     ...given,
     events,
     records,
+    publish: (event) => void published.push(event),
+    published,
     logs,
   };
 }

@@ -44,7 +44,7 @@ async function startDocument(ref: DocumentReference, start: Start): Promise<Exec
 }
 
 function indexed(execution: Execution): Record<string, unknown> {
-  const { id, tenant, workflowId, status, createdAt, wakeAt, owner, lastSeq, expireAt, parent } = execution;
+  const { id, tenant, workflowId, status, createdAt, wakeAt, owner, lastSeq, expireAt, parent, relayAt } = execution;
   return {
     id,
     tenant,
@@ -59,6 +59,7 @@ function indexed(execution: Execution): Record<string, unknown> {
     durationMs: durationMs(execution),
     ...(parent && { parentId: parent.executionId }),
     expireAt: expireAt === null ? null : Timestamp.fromMillis(expireAt),
+    ...(relayAt !== undefined && { relayAt }),
   };
 }
 

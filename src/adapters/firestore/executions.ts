@@ -20,7 +20,12 @@ interface ExecutionsOptions {
 }
 
 /** The reads; what writes is `create-execution.ts` and `commit.ts`. */
-export function createExecutionReads({ firestore, call, places, clock }: ExecutionsOptions): Omit<ExecutionStore, "create" | "commit"> {
+export function createExecutionReads({
+  firestore,
+  call,
+  places,
+  clock,
+}: ExecutionsOptions): Omit<ExecutionStore, "create" | "commit" | "markRelayed"> {
   async function read(snapshot: DocumentSnapshot): Promise<Execution | undefined> {
     const found = await readExecution(snapshot, call);
     return found && !isExpired(found.execution, clock.now()) ? found.execution : undefined;
@@ -95,6 +100,12 @@ export function createExecutionReads({ firestore, call, places, clock }: Executi
       const query = queryOf(QUERIES.executionsOfOwner, firestore, { values: [owner], limit });
       const { docs } = await call(async () => await query.select("tenant", "id").get());
       return docs.map(refOf);
+    },
+
+    async relayDue(before, limit) {
+      const query = queryOf(QUERIES.executionsToRelay, firestore, { values: [ALL_SHARDS, before], limit });
+      const { docs } = await call(async () => await query.select("tenant", "id", "relayAt").get());
+      return docs.map((snapshot) => ({ ...refOf(snapshot), relayAt: Number(snapshot.get("relayAt")) }));
     },
 
     // Nobody can tell from afar that a pod is gone: its leases run out.

@@ -48,6 +48,15 @@ export const QUERIES = {
     ],
     orderBy: [["wakeAt", "asc"]],
   },
+  executionsToRelay: {
+    collection: "executions",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["relayAt", "<="],
+    ],
+    orderBy: [["relayAt", "asc"]],
+  },
   executionsOfOwner: { collection: "executions", group: true, where: [["owner", "=="]], orderBy: [] },
   executionsExpired: {
     collection: "executions",

@@ -80,7 +80,7 @@ export function createRetention({ firestore, call, places, clock }: RetentionOpt
       const mark: DocumentWrite = {
         kind: "update",
         ref,
-        data: { gone: true, owner: null, wakeAt: null },
+        data: { gone: true, owner: null, wakeAt: null, relayAt: null },
         bytes: 0,
         ifUpdatedAt: snapshot.updateTime,
       };

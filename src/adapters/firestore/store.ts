@@ -15,6 +15,7 @@ import { createParked } from "./parked.ts";
 import { createReceived } from "./received.ts";
 import { createInbox } from "./inbox.ts";
 import { createMailWatch } from "./mail-watch.ts";
+import { createMarkRelayed } from "./mark-relayed.ts";
 import { placesIn } from "./places.ts";
 import { createRetention } from "./retention.ts";
 import { createSchedules } from "./schedules.ts";
@@ -69,6 +70,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
         if (request.events.length > 0) watch.tell(request.execution.tenant, request.execution.id, request.events);
         return handle;
       },
+      markRelayed: createMarkRelayed({ firestore, caller, places }),
     },
     events: createEvents({ firestore, call: caller.call, places, watch }),
     inbox: createInbox({ firestore, caller, places, mail }),

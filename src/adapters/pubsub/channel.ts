@@ -10,8 +10,8 @@ export interface ChannelOptions {
   clock: Clock;
   /** True: what is missing is created. On the emulator it always is. */
   create: boolean;
-  /** Settings of a subscription that is created. */
-  settings: CreateSubscriptionOptions;
+  /** Settings of a subscription that is created; undefined: there is none. */
+  settings: CreateSubscriptionOptions | undefined;
 }
 
 /**
@@ -25,7 +25,7 @@ export async function ensureChannel({ client, name, clock, create, settings }: C
   const subscription = client.subscription(name);
   if (create || client.isEmulator) {
     await made(within(topic.create(gaxOpts), clock));
-    await made(within(client.createSubscription(topic, name, { ...settings, gaxOpts }), clock));
+    if (settings) await made(within(client.createSubscription(topic, name, { ...settings, gaxOpts }), clock));
     return;
   }
   await found(within(topic.getMetadata(gaxOpts), clock), topic.name);

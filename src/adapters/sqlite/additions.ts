@@ -38,4 +38,9 @@ export const ADDITIONS: readonly string[] = [
     PRIMARY KEY (tenant, parent_id, created_at, id)
   ) STRICT, WITHOUT ROWID`,
   /* sql */ `CREATE INDEX IF NOT EXISTS executions_dead ON executions (tenant, created_at, id) WHERE status IN ('FAILED', 'PAUSED')`,
+  // A table of its own and not an index over the document: only executions whose events somebody wants have a row, nobody else pays.
+  /* sql */ `
+  CREATE TABLE IF NOT EXISTS relays (execution INTEGER PRIMARY KEY, relay_at INTEGER NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS relays_due ON relays (relay_at);
+  `,
 ];

@@ -3,6 +3,7 @@ import { putCheckpoints, type CheckpointRows } from "./checkpoint-operations.ts"
 import type { Database } from "./database.ts";
 import { sendMessage, type MessageRow } from "./inbox-operations.ts";
 import { closeWait, insertWait, noteReminder, type WaitRow } from "./wait-operations.ts";
+import { placeRelay } from "./relay-operations.ts";
 
 /** An execution's document with the columns it is searched by. */
 export interface ExecutionRow {
@@ -18,6 +19,8 @@ export interface ExecutionRow {
   leaseUntil: number | null;
   wakeAt: number | null;
   expireAt: number | null;
+  /** Undefined: it has no row among the relays, and never had. */
+  relayAt: number | null | undefined;
   durationMs: number | null;
   parentId: string | null;
   doc: string;
@@ -85,6 +88,7 @@ export function createExecution(database: Database, { row, page }: NewRows): { p
   ]);
   if (changes === 1) {
     if (row.parentId !== null) database.run(INSERT_CHILD, [tenant, row.parentId, row.createdAt, id]);
+    placeRelay(database, lastInsertRowid, row.relayAt);
     return { page: page && insertPage(database, lastInsertRowid, page) };
   }
   const found =
@@ -127,6 +131,7 @@ export function commitExecution(database: Database, commit: CommitRows): Committ
     });
   }
   updateExecution(database, stored, row);
+  placeRelay(database, stored.number, row.relayAt);
   writeParts(database, stored.number, commit);
   return {
     page: page && insertPage(database, stored.number, page),

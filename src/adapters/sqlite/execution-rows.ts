@@ -9,7 +9,8 @@ import { messageRow } from "./inbox.ts";
 import type { WaitRow } from "./wait-operations.ts";
 
 export function executionRow(execution: Execution): ExecutionRow {
-  const { tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt, expireAt } = execution;
+  const { tenant, id, workflowId, status, createdAt, idempotencyKey, epoch, lastSeq, owner, leaseUntil, wakeAt, expireAt, relayAt } =
+    execution;
   return {
     tenant,
     id,
@@ -23,6 +24,7 @@ export function executionRow(execution: Execution): ExecutionRow {
     leaseUntil,
     wakeAt,
     expireAt,
+    relayAt,
     durationMs: durationOf(execution),
     parentId: execution.parent?.executionId ?? null,
     doc: JSON.stringify(execution),

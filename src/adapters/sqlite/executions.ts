@@ -71,6 +71,22 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
     deadOwners: (now) => read((database) => owners.dead(database, now)),
     ownedBy: (owner, limit) =>
       read((database) => database.all<Ref>("SELECT tenant, id FROM executions WHERE owner = ? LIMIT ?", [owner, limit]).map(refOf)),
+    relayDue: (before, limit) =>
+      read((database) =>
+        database
+          .all<Ref & { relayAt: number }>(
+            'SELECT tenant, id, relay_at "relayAt" FROM relays JOIN executions ON number = execution WHERE relay_at <= ? ORDER BY relay_at LIMIT ?',
+            [before, limit],
+          )
+          .map((row) => ({ ...refOf(row), relayAt: row.relayAt })),
+      ),
+    async markRelayed({ execution }, place) {
+      const { tenant, id, epoch, lastSeq, relayAt = null } = execution;
+      const marked = { ...execution, ...place };
+      const guard = { epoch, lastSeq, relayAt };
+      const isDone = await write("markRelayed", { tenant, id, guard, relayAt: place.relayAt ?? null, doc: JSON.stringify(marked) });
+      return isDone ? { execution: marked, token: null } : undefined;
+    },
   };
 }
 

@@ -11,6 +11,7 @@ import {
   settleParked,
 } from "./inbound-operations.ts";
 import { sendMessage } from "./inbox-operations.ts";
+import { markRelayed } from "./relay-operations.ts";
 import { deleteExpired } from "./retention.ts";
 import { putSchedule, removeSchedule } from "./schedule-operations.ts";
 import { answerWait, voteOnWait } from "./wait-operations.ts";
@@ -22,6 +23,7 @@ export const OPERATIONS = {
   updateWorkflow,
   createExecution,
   commitExecution,
+  markRelayed,
   sendMessage,
   answerWait,
   voteOnWait,

@@ -64,7 +64,7 @@ export function deleteExpired(database: Database, { now, limit }: { now: number;
   );
   for (const { number, createdAt, parentId, ...keys } of rows) {
     const [tenant, id] = [fromKey(keys.tenant), fromKey(keys.id)];
-    for (const table of ["event_pages", "execution_values"]) database.run(`DELETE FROM ${table} WHERE execution = ?`, [number]);
+    for (const table of ["event_pages", "execution_values", "relays"]) database.run(`DELETE FROM ${table} WHERE execution = ?`, [number]);
     for (const table of ["inbox", "waits", "decisions"])
       database.run(`DELETE FROM ${table} WHERE tenant = ? AND execution_id = ?`, [tenant, id]);
     deleteThread(database, { tenant, thread: id });

@@ -11,6 +11,7 @@ import { inboxSuite } from "./inbox.suite.ts";
 import { leasesSuite } from "./leases.suite.ts";
 import { lifeSuite } from "./life.suite.ts";
 import { oddDataSuite } from "./odd-data.suite.ts";
+import { relaySuite } from "./relay.suite.ts";
 import { schedulesSuite } from "./schedules.suite.ts";
 import { tenantsSuite } from "./tenants.suite.ts";
 import { waitsSuite } from "./waits.suite.ts";
@@ -40,6 +41,7 @@ export function describeStore(adapter: StoreUnderTest): void {
     executionListsSuite(adapter);
     executionStatsSuite(adapter);
     leasesSuite(adapter);
+    relaySuite(adapter);
     eventsSuite(adapter);
     inboxSuite(adapter);
     waitsSuite(adapter);
