@@ -32,10 +32,16 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let fault: Fault = "pass";
   let latencyMs = 0;
   function relay(from: Socket, to: Socket, isAnswer: boolean): void {
+    const late: Buffer[] = [];
     from.on("data", (chunk: Buffer) => {
       if (fault === "swallow" && isAnswer) return;
-      if (fault === "latency") setTimeout(() => to.write(chunk), latencyMs);
-      else to.write(chunk);
+      if (fault !== "latency" && late.length === 0) {
+        to.write(chunk);
+        return;
+      }
+      // Bytes keep their order, also past the end of the fault: what comes behind late ones is late too.
+      late.push(chunk);
+      setTimeout(() => to.write(late.shift() ?? ""), latencyMs);
     });
     from.on("close", () => to.destroy());
     from.on("error", () => to.destroy());

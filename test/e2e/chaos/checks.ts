@@ -26,6 +26,7 @@ const SHARED: Record<string, Loss> = {
   "all surfaces tell the same": "sequence errors",
   "what was seen stays": "sequence errors",
   "a visit completes once": "sequence errors",
+  "a step begins before it ends": "sequence errors",
   "attempts count up": "sequence errors",
   "a confirmed answer counts": "lost",
   "a confirmed verb counts": "lost",
@@ -70,6 +71,13 @@ const OWN: Record<string, { loss: Loss; look: Check }> = {
         const keys = receiver.applied.get(effect) ?? new Set();
         return keys.size > 1 ? [`${effect} came as ${[...keys].join(", ")}`] : [];
       }),
+  },
+  "a key asks for one thing": {
+    loss: "applied twice",
+    look({ started: { run } }, { receiver }) {
+      const own = [...receiver.asked].filter(([, effects]) => [...effects].some((effect) => effect.startsWith(`${run.run}/`)));
+      return own.flatMap(([key, effects]) => (effects.size === 1 ? [] : [`${key} came for ${[...effects].join(", ")}`]));
+    },
   },
   "a decision is recorded once, and is what a model said": {
     loss: "wrong",

@@ -33,12 +33,14 @@ interface NemesisOptions {
   diceOf(pod: Pod): Dice;
   until: number;
   leaseMs: number;
+  /** How many times longer than on a machine of one's own everything lasts. */
+  pace: number;
   /** Called for a process that ended without us. */
   onDeath(what: string): void;
 }
 
 /** Brings trouble over every pod, each at its own pace, until it is time, and one process down at a time; then all pods run and all networks are whole. */
-export async function torment({ pods, diceOf, until, leaseMs, onDeath }: NemesisOptions): Promise<Trouble[]> {
+export async function torment({ pods, diceOf, until, leaseMs, pace, onDeath }: NemesisOptions): Promise<Trouble[]> {
   const troubles: Trouble[] = [];
   const down = new Set<Pod>();
   await Promise.all(pods.map((pod) => haunt(pod, diceOf(pod))));
@@ -46,7 +48,7 @@ export async function torment({ pods, diceOf, until, leaseMs, onDeath }: Nemesis
 
   async function haunt(pod: Pod, dice: Dice): Promise<void> {
     for (;;) {
-      await pause(dice.between(300, 3_000));
+      await pause(dice.between(300, 3_000) * pace);
       if (Date.now() >= until) break;
       if (pod.child.ended) onDeath(`${pod.name}: ${JSON.stringify(pod.child.ended)} ${pod.child.output}`);
       // With every process down, a takeover would measure how long a process takes to start.
@@ -86,7 +88,7 @@ export async function torment({ pods, diceOf, until, leaseMs, onDeath }: Nemesis
 
     async function during(ms: number, begin: () => void): Promise<void> {
       begin();
-      await pause(ms);
+      await pause(ms * pace);
       proxy.set("pass");
     }
   }

@@ -21,6 +21,8 @@ export interface Receiver extends AsyncDisposable {
   arrivals: Arrival[];
   /** Each effect that was applied, with every key it was applied under: more than one means it happened twice. */
   applied: Map<string, Set<string>>;
+  /** Each key, with every effect it came for: more than one means that one of them never happened. */
+  asked: Map<string, Set<string>>;
 }
 
 /** Calls of a hundred that fail before, fail after, and are applied but never answered. */
@@ -32,10 +34,12 @@ const NO_ANSWER = 1;
 export async function startReceiver(dice: Dice): Promise<Receiver> {
   const arrivals: Arrival[] = [];
   const applied: Receiver["applied"] = new Map();
+  const asked: Receiver["asked"] = new Map();
   const keys = new Set<string>();
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { key: effect } = JSON.parse(await text(request)) as { key: string }; // what the step sends
     const key = String(request.headers["idempotency-key"]);
+    asked.set(key, (asked.get(key) ?? new Set()).add(effect));
     const luck = dice.between(1, 100);
     await pause(dice.between(5, 80));
     if (luck <= FAILS_BEFORE) {
@@ -64,6 +68,7 @@ export async function startReceiver(dice: Dice): Promise<Receiver> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, // a listening TCP server has one
     arrivals,
     applied,
+    asked,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

@@ -9,13 +9,12 @@ const HISTORIES = 2;
 /** The figures of a trial as a Markdown table, and what was broken. */
 export function chaosReport({ options, losses, evidence, troubles, calls, arrivals, drainMs, tookMs }: ChaosTrial): string {
   const takeovers = takeoversOf(evidence, troubles);
-  const spread = takeovers.flatMap(({ ms }) => ms ?? []).toSorted((left, right) => left - right);
-  const at = (share: number) => seconds(spread[Math.min(spread.length - 1, Math.floor(spread.length * share))]);
+  const spread = takeovers.flatMap(({ ms }) => ms ?? []);
   const effects = new Set(arrivals.map(({ effect }) => effect)).size;
   const repeats = rawRepeats(arrivals);
   const sum = (of: (one: (typeof evidence)[number]) => number) => evidence.reduce((total, one) => total + of(one), 0);
   const rows: [string, string | number][] = [
-    ["seed", `${options.seed}${options.isFenced === false ? ", guard of the writes OFF (control arm)" : ""}`],
+    ["seed", `${options.seed}${armOf(options)}`],
     ["executions accepted", `${evidence.length} of ${options.executions}, in ${sum(({ started }) => started.tries)} tries`],
     [
       "troubles",
@@ -29,7 +28,7 @@ export function chaosReport({ options, losses, evidence, troubles, calls, arriva
       `${repeats}, ${effects === 0 ? "-" : (repeats / effects).toFixed(3)}`,
     ],
     ["model calls", calls.length],
-    ["takeovers of executions of troubled processes; p50, p95, max, s", `${spread.length}; ${at(0.5)}, ${at(0.95)}, ${at(1)}`],
+    ["takeovers of executions of troubled processes; p50, p95, max, s", `${spread.length}; ${spreadOf(spread)}`],
     ["takeovers from processes nothing was done to", takeovers.filter(({ ms }) => ms === undefined).length],
     ["all over after the last trouble, s", seconds(drainMs)],
     ["the trial took, s", seconds(tookMs)],
@@ -45,6 +44,44 @@ export function chaosReport({ options, losses, evidence, troubles, calls, arriva
       .slice(0, HISTORIES)
       .map(({ run }) => historyOf(run, evidence)),
   ].join("\n");
+}
+
+/** One row per trial and one for all. */
+export function chaosSummary(trials: readonly ChaosTrial[]): string {
+  const spreads = trials.map(({ evidence, troubles }) => takeoversOf(evidence, troubles).flatMap(({ ms }) => ms ?? []));
+  const sum = (of: (trial: ChaosTrial) => number) => trials.reduce((total, trial) => total + of(trial), 0);
+  const columns: [string, (trial: ChaosTrial) => number][] = [
+    ["executions", ({ evidence }) => evidence.length],
+    ["troubles", ({ troubles }) => troubles.length],
+    ...LOSSES.map((loss): [string, (trial: ChaosTrial) => number] => [
+      loss,
+      ({ losses }) => losses.filter((one) => one.loss === loss).length,
+    ]),
+    ["effects", ({ arrivals }) => new Set(arrivals.map(({ effect }) => effect)).size],
+    ["raw repeats", ({ arrivals }) => rawRepeats(arrivals)],
+  ];
+  const names = ["seed", ...columns.map(([name]) => name), "takeovers", "p50, p95, max, s", "took, s"];
+  const rows = trials.map((trial, index) => [
+    `${trial.options.seed}${armOf(trial.options)}`,
+    ...columns.map(([, of]) => of(trial)),
+    spreads[index]?.length ?? 0,
+    spreadOf(spreads[index] ?? []),
+    seconds(trial.tookMs),
+  ]);
+  const all = spreads.flat();
+  const total = ["all", ...columns.map(([, of]) => sum(of)), all.length, spreadOf(all), seconds(sum(({ tookMs }) => tookMs))];
+  return [names, names.map(() => "---"), ...rows, total].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function armOf({ isFenced = true, isKeyed = true }: ChaosTrial["options"]): string {
+  return `${isFenced ? "" : ", guard of the writes OFF (control arm)"}${isKeyed ? "" : ", random keys (control arm)"}`;
+}
+
+/** p50, p95 and the most, in seconds. */
+function spreadOf(all: readonly number[]): string {
+  const sorted = all.toSorted((left, right) => left - right);
+  const at = (share: number) => seconds(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]);
+  return [at(0.5), at(0.95), at(1)].join(", ");
 }
 
 /** From the last trouble of the process that had an execution until another one claimed it. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { start, type Happenings, type Started } from "../kill/actors.ts";
 import { answerApprovals } from "../kill/approver.ts";
-import { createClient } from "../kill/client.ts";
+import { createClient, type Client } from "../kill/client.ts";
 import { collect, type Evidence } from "../kill/evidence.ts";
 import { startLedger, type Call } from "../kill/ledger.ts";
 import { leftovers } from "../kill/leftovers.ts";
@@ -32,13 +32,18 @@ const MIX: readonly Kind[] = [
   "paused",
   "decisions",
   "cancelled",
+  "branches",
+  "rounds",
+  "branches",
 ];
 const ROUNDS = 3;
 const PODS = 3;
 const LEASE_MS = 3_000;
 const SWEEP_MS = 500;
-/** Longest time from the healing of everything to the end of the last execution. */
-const DRAIN_MS = 90_000;
+/** Once everything is healed: as long without a single event anywhere is taken for stuck. */
+const SILENCE_MS = 45_000;
+/** Part of the trouble during which executions are started. */
+const STARTING_SHARE = 0.9;
 /** Executions that are asked for their evidence at once. */
 const ASKED_AT_ONCE = 8;
 
@@ -49,8 +54,12 @@ export interface ChaosOptions {
   troubleMs: number;
   /** `host:port` of the emulator. */
   firestore: string;
+  /** On a machine that does much else at once, leases and troubles last so many times longer; 1 unless told. */
+  pace?: number;
   /** False is the control arm: writes are not guarded, and this must show. */
   isFenced?: boolean;
+  /** False is another control arm: every call outside has a key of its own. */
+  isKeyed?: boolean;
   onProgress?: ((text: string) => void) | undefined;
 }
 
@@ -71,7 +80,8 @@ export interface ChaosTrial {
  * heals everything, lets it come to rest, and compares what the service says with what the outside saw.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
-  const { seed, executions, troubleMs, firestore, isFenced = true } = options;
+  const { seed, executions, troubleMs, firestore, pace = 1, isFenced = true, isKeyed = true } = options;
+  const leaseMs = LEASE_MS * pace;
   const startedAt = Date.now();
   const dice = createDice(seed);
   // A hundred parts of the time instead of kills.
@@ -88,9 +98,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
     env: {
       OPENAI_BASE_URL: ledger.baseUrl,
       CHAOS_RECEIVER: receiver.url,
+      ...(isKeyed ? {} : { CHAOS_KEY: "random" }),
       SIGNALBOX_STEPS: path.join(ROOT, "test", "e2e", "chaos", "steps"),
-      SIGNALBOX_LEASE_MS: String(LEASE_MS),
-      SIGNALBOX_SWEEP_MS: String(SWEEP_MS),
+      SIGNALBOX_LEASE_MS: String(leaseMs),
+      SIGNALBOX_SWEEP_MS: String(SWEEP_MS * pace),
       SIGNALBOX_DRAIN_MS: "1000",
     },
   });
@@ -104,7 +115,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
     const until = Date.now() + troubleMs;
     const starting = Promise.all(
       runs.map(async (run) => {
-        await pause((run.afterKills / 100) * troubleMs + (run.index % 20) * 50, undefined, { signal: over.signal });
+        await pause((run.index / executions) * STARTING_SHARE * troubleMs, undefined, { signal: over.signal });
         started.push(await start(run, { client, dice, signal: over.signal, on }));
       }),
     );
@@ -117,16 +128,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
       pods: service.pods,
       diceOf: (pod) => createDice(seed * 1_000 + service.pods.indexOf(pod)),
       until,
-      leaseMs: LEASE_MS,
+      leaseMs,
+      pace,
       onDeath: (what) => losses.push({ check: "the service does not end by itself", run: "all", what, loss: "wrong" }),
     });
     const healedAt = Date.now();
-    await Promise.race([
-      pause(DRAIN_MS, undefined, { ref: false }),
-      starting.then(() => Promise.all(started.map(({ watching }) => watching))),
-    ]);
+    let lastEventAt = healedAt;
+    on.on("event", () => (lastEventAt = Date.now()));
+    let isOver = false;
+    const ending = starting.then(() => Promise.all(started.map(({ watching }) => watching))).then(() => (isOver = true));
+    while (!isOver && Date.now() - lastEventAt < SILENCE_MS * pace) await Promise.race([ending, pause(1_000)]);
     clearInterval(tell);
     const drainMs = Date.now() - healedAt;
+    losses.push(...(await miscounts(client, started)));
     const evidence: Evidence[] = [];
     for (let first = 0; first < started.length; first += ASKED_AT_ONCE)
       evidence.push(...(await Promise.all(started.slice(first, first + ASKED_AT_ONCE).map((one) => collect(one, client)))));
@@ -154,4 +168,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
   } finally {
     over.abort();
   }
+}
+
+/** What a workflow says of its executions must be what became of them. */
+async function miscounts(client: Client, started: readonly Started[]): Promise<LossFound[]> {
+  const byWorkflow = Map.groupBy(started, ({ run }) => run.workflowId);
+  const found = [...byWorkflow].map(async ([workflowId, list]): Promise<LossFound[]> => {
+    const { body } = await client.insist("GET", `/api/v1/workflows/${workflowId}`);
+    const { total, completed, cancelled } = body["executionStats"] as Record<string, number>; // the API's own shape
+    const isCancelled = list[0]?.run.kind === "cancelled";
+    const [told, ended] = isCancelled ? [cancelled, "cancelled"] : [completed, "completed"];
+    if (total === list.length && told === list.length) return [];
+    const what = `tells of ${total} executions, ${told} ${ended}; ${list.length} were started`;
+    return [{ check: "a workflow counts its executions", run: workflowId, what, loss: "wrong" }];
+  });
+  return (await Promise.all(found)).flat();
 }

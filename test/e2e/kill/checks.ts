@@ -38,9 +38,9 @@ export const CHECKS: Record<string, Check> = {
   "the expected result": (evidence) => {
     const { status, output, errorCode } = expectationOf(evidence);
     const { execution } = evidence;
-    const code = (execution["error"] as { code?: string } | null)?.code;
+    const { code, message = "" } = (execution["error"] ?? {}) as { code?: string; message?: string }; // the API's own shape
     if (execution["status"] !== status || code !== errorCode)
-      return [`${String(execution["status"])} ${code ?? ""}, expected ${status} ${errorCode ?? ""}`];
+      return [`${String(execution["status"])} ${code ?? ""} ${message}, expected ${status} ${errorCode ?? ""}`];
     if (output !== undefined && !isDeepStrictEqual(execution["output"], output))
       return [`${JSON.stringify(execution["output"])}, expected ${JSON.stringify(output)}`];
     return [];
@@ -69,6 +69,14 @@ export const CHECKS: Record<string, Check> = {
     const ends = events.filter(({ type }) => type === "step.completed").map(visitOf);
     return ends.filter((visit, index) => ends.indexOf(visit) !== index).map((visit) => `${visit} completed twice`);
   },
+
+  "a step begins before it ends": ({ events }) =>
+    events
+      .filter(({ type, stepId }) => (type === "step.completed" || type === "step.failed") && stepId !== null)
+      .flatMap((end) => {
+        const begun = events.find((event) => event.type === "step.started" && visitOf(event) === visitOf(end));
+        return begun && begun.seq < end.seq ? [] : [`${visitOf(end)} ended at ${end.seq}, begun at ${begun?.seq ?? "no time"}`];
+      }),
 
   "attempts count up": ({ events }) => {
     const begun = Map.groupBy(

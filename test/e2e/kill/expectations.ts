@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "../../../src/definition/json.ts";
 import type { Evidence } from "./evidence.ts";
-import { answerTo, CALL_STEPS, LINE_STEPS, type Kind, type Run } from "./workflows.ts";
+import { answerTo, CALL_STEPS, LINE_STEPS, LOOP_ROUNDS, type Kind, type Run } from "./workflows.ts";
 
 /** How an execution must have ended: computed here, from what the harness said and the model answered. */
 export interface Expectation {
@@ -42,10 +42,17 @@ const EXPECTED: Record<Kind, (run: Run, evidence: Evidence) => Expectation> = {
   cancelled: () => ({ status: "CANCELLED", errorCode: "CANCELLED" }),
   failing: () => ({ status: "FAILED", errorCode: "MODEL_FAILED" }),
   calls: (run) => ({ status: "COMPLETED", output: { text: effectsOf(run).map(answerTo).join("") } }),
+  branches({ run }) {
+    const results = { one: { answer: answerTo(`${run}/e1/1`) }, two: { answer: answerTo(`${run}/e2/1`) }, three: { n: 3 } };
+    return { status: "COMPLETED", output: { results } };
+  },
+  rounds: (run) => ({ status: "COMPLETED", output: { answers: effectsOf(run).map((effect) => ({ answer: answerTo(effect) })) } }),
 };
 
 /** The calls a run makes outside, in order. */
 export function effectsOf({ kind, run, rounds }: Run): string[] {
+  if (kind === "branches") return CALL_STEPS.map((id) => `${run}/${id}/1`);
+  if (kind === "rounds") return Array.from({ length: LOOP_ROUNDS }, (_, index) => `${run}/e1/${index + 1}`);
   if (kind !== "calls") return [];
   return Array.from({ length: rounds }, (_, index) => CALL_STEPS.map((id) => `${run}/${id}/${index + 1}`)).flat();
 }

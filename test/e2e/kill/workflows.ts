@@ -13,12 +13,16 @@ export const KINDS = [
   "cancelled",
   "failing",
   "calls",
+  "branches",
+  "rounds",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
 export const LINE_STEPS = 8;
 /** Steps of a round that call outside. */
 export const CALL_STEPS = ["e1", "e2"] as const;
+/** Rounds of a loop that runs two at a time. */
+export const LOOP_ROUNDS = 4;
 export const PATHS = ["alpha", "beta", "gamma"] as const;
 
 /** One execution the harness will start. `run` is its name in prompts, and so in the ledger of model calls. */
@@ -68,6 +72,7 @@ const DEFINITIONS: Record<Kind, (run: Run) => JsonObject> = {
           minConfidence: 0.5,
           onLowConfidence: "human",
         },
+        retry: PATIENT,
         nextSteps: PATHS.map((name) => ({ to: name, label: name })),
       },
       ...PATHS.map((name) => ({ ...set(name, "path", `\${ vars.path + '${name.slice(0, 1)}' }`), nextSteps: ["again"] })),
@@ -88,7 +93,7 @@ const DEFINITIONS: Record<Kind, (run: Run) => JsonObject> = {
     output: { said: "${ vars.said }", drafts: "${ vars.drafts }" },
     steps: [
       { ...set("count", "drafts", "${ vars.drafts + 1 }"), nextSteps: ["draft"] },
-      { ...prompt("draft", "openai:steady", "${ vars.drafts }"), nextSteps: ["review"] },
+      { ...prompt("draft", "openai:steady", "${ vars.drafts }"), retry: PATIENT, nextSteps: ["review"] },
       { ...approval("review"), nextSteps: ["sign", { to: "count", on: "rejected" }] },
       { ...approval("sign"), nextSteps: ["done", { to: "count", on: "rejected" }] },
       { id: "done", type: "end" },
@@ -100,7 +105,7 @@ const DEFINITIONS: Record<Kind, (run: Run) => JsonObject> = {
     steps: chain(
       ["p1", "p2"].map((id) => ({
         ...prompt(id, `openai:flaky-${run}`, "1"),
-        retry: { maxAttempts: 50, delay: "80ms", multiplier: 2, maxDelay: "400ms" },
+        retry: PATIENT,
         output: { text: "${ vars.text + output.text }" },
       })),
     ),
@@ -112,20 +117,53 @@ const DEFINITIONS: Record<Kind, (run: Run) => JsonObject> = {
     output: { text: "${ vars.text }" },
     steps: loop(
       rounds,
-      CALL_STEPS.map((id) => ({
-        id,
-        type: "effect",
-        config: { key: `\${ input.run }/${id}/\${ vars.round }` },
-        retry: { maxAttempts: 50, delay: "80ms", multiplier: 2, maxDelay: "400ms" },
-        output: { text: "${ vars.text + output.answer }" },
-      })),
+      CALL_STEPS.map((id) => ({ ...effect(id, "${ vars.round }"), output: { text: "${ vars.text + output.answer }" } })),
     ),
   }),
+  branches: () => ({
+    output: { results: "${ steps.all.output.results }" },
+    steps: [
+      {
+        id: "all",
+        type: "parallel",
+        config: {
+          branches: [
+            { name: "one", start: "e1" },
+            { name: "two", start: "rest" },
+            { name: "three", start: "n" },
+          ],
+          join: "joined",
+        },
+      },
+      { ...effect("e1", "1"), nextSteps: ["joined"] },
+      { ...delay("rest", "200ms"), nextSteps: ["e2"] },
+      { ...effect("e2", "1"), nextSteps: ["joined"] },
+      { id: "n", type: "transform", config: { set: { n: "${ 3 }" } }, nextSteps: ["joined"] },
+      { id: "joined", type: "merge", config: { of: "${ steps.all.output.results }" } },
+    ],
+  }),
+  rounds: () => ({
+    output: { answers: "${ steps.each.output.results }" },
+    steps: [
+      {
+        id: "each",
+        type: "loop",
+        config: { loopType: "count", count: LOOP_ROUNDS, maxIterations: LOOP_ROUNDS, concurrency: 2, body: "e1" },
+        nextSteps: ["done"],
+      },
+      effect("e1", "${ index + 1 }"),
+      { id: "done", type: "end" },
+    ],
+  }),
 };
+
+/** As anybody asks somebody outside: a process that was stopped finds its connections closed when it wakes up. */
+const PATIENT = { maxAttempts: 50, delay: "80ms", multiplier: 2, maxDelay: "400ms" };
 
 function prompts(rounds: number): JsonObject {
   const ask = (id: string): Step => ({
     ...prompt(id, "openai:steady", "${ vars.round }"),
+    retry: PATIENT,
     output: { text: "${ vars.text + output.text }" },
   });
   return {
@@ -162,6 +200,11 @@ function set(id: string, name: string, value: string): Step {
 
 function prompt(id: string, model: string, visit: string): Step {
   return { id, type: "prompt", config: { model, prompt: `\${ input.run }/${id}/${visit}` } };
+}
+
+/** A call outside that a receiver answers, most of the time. */
+function effect(id: string, number: string): Step {
+  return { id, type: "effect", config: { key: `\${ input.run }/${id}/${number}` }, retry: PATIENT };
 }
 
 function delay(id: string, length: string): Step {

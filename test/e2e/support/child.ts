@@ -91,16 +91,17 @@ export function startChild({ args, port, env = {}, readyPath, through = [] }: Ch
     baseUrl,
     startedAt,
     async ready() {
+      let said = "";
       for (const until = Date.now() + READY_MS; Date.now() < until;) {
         if (ended) throw new Error(`The process ended before it was ready (${JSON.stringify(ended)}):\n${output}`);
-        const isReady = await fetch(`${baseUrl}${readyPath}`, { signal: AbortSignal.timeout(2_000) }).then(
-          async (response) => (await response.arrayBuffer(), response.ok),
-          () => false,
+        const isReady = await fetch(`${baseUrl}${readyPath}`, { signal: AbortSignal.timeout(5_000) }).then(
+          async (response) => ((said = await response.text()), response.ok),
+          (error: unknown) => ((said = String(error)), false),
         );
         if (isReady) return;
         await pause(LOOK_EVERY_MS);
       }
-      throw new Error(`The process was not ready within ${READY_MS} ms:\n${output}`);
+      throw new Error(`The process was not ready within ${READY_MS} ms (${said}):\n${output}`);
     },
     kill: () => end("SIGKILL"),
     stop: () => end("SIGTERM"),

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { SignalboxError } from "../../../../src/errors.ts";
 import { defineStep } from "../../../../src/steps/step.ts";
@@ -14,7 +15,11 @@ export default defineStep({
   async run({ config, idempotencyKey, signal }) {
     const response = await fetch(process.env["CHAOS_RECEIVER"] ?? "", {
       method: "POST",
-      headers: { "idempotency-key": idempotencyKey, "content-type": "application/json" },
+      // The control arm: a key that is another one each time protects nobody, and the checks must see it.
+      headers: {
+        "idempotency-key": process.env["CHAOS_KEY"] === "random" ? randomUUID() : idempotencyKey,
+        "content-type": "application/json",
+      },
       body: JSON.stringify(config),
       signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]),
     }).catch((cause: unknown) => {
