@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import path from "node:path";
 
 /** The root of the repository: where the service is started, as `npm start` does it. */
@@ -115,13 +116,22 @@ export function startChild({ args, port, env = {}, readyPath, through = [] }: Ch
   };
 }
 
-/** A port nobody listens on now: known before the process starts, so that it comes back on the same one. */
+/**
+ * A port nobody listens on now: known before the process starts, so that it comes back on the same one. Below those that systems give
+ * to outgoing connections: one of these takes the port while its process is away.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo; // a listening TCP server has one
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen({ host: "127.0.0.1", port, exclusive: true }, () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 export function pause(ms: number): Promise<void> {
