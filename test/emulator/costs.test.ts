@@ -5,6 +5,7 @@ import { z } from "zod";
 import { FirestoreSaver } from "../../src/adapters/firestore/checkpointer.ts";
 import { createFirestoreClient } from "../../src/adapters/firestore/client.ts";
 import { defineStep } from "../../src/steps/step.ts";
+import { newThread, putNew, valuesOf } from "../contract/checkpointer/use-saver.ts";
 import { createEngine, type Engine } from "../support/engine.ts";
 import { startBill } from "./bill.ts";
 import { emulated, newProject, openTestStore } from "./projects.ts";
@@ -77,6 +78,21 @@ describe.runIf(emulated)("what Firestore is asked to do", () => {
     const { commits, writes, reads } = await billOf(await engine.define({ name: "pure", steps: [1, 2, 3, 4, 5].map(set) }));
     console.log(`five steps without effect: ${commits} commits, ${writes} document writes, ${reads} reads`);
     expect(writes).toBeLessThanOrEqual(8);
+  });
+
+  test("values of 14 MB go in commits of less than 4 MiB, and the document that names them is in the last", async () => {
+    const firestore = createFirestoreClient({ project: newProject(), onCall: bill.onCall });
+    const saver = new FirestoreSaver({ firestore });
+    bill.clear();
+    const values = Object.fromEntries(Array.from({ length: 7 }, (_, n) => [`c${n}`, randomBytes(2_000_000)]));
+    const config = await putNew(saver, newThread(), values);
+    expect(bill.commits).toBeGreaterThanOrEqual(4);
+    expect(Math.max(...bill.bytes)).toBeLessThan(4 * 1_024 * 1_024);
+    expect(bill.written.findIndex((paths) => paths.some((path) => path.includes("/checkpoints/")))).toBe(bill.commits - 1);
+    const read = await valuesOf(saver, config);
+    for (const [name, value] of Object.entries(values)) expect(Buffer.compare(value, read?.[name] as Uint8Array)).toBe(0);
+    await saver.close();
+    await firestore.terminate();
   });
 
   test("an unchanged channel of 6 MB costs one document write per put", async () => {

@@ -5,10 +5,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { findSdkEmulators } from "../../scripts/emulators/google-cloud-sdk.ts";
 import { shimJar, writeShims } from "../../scripts/emulators/shims.ts";
-import { emulated } from "./projects.ts";
+import setup from "../support/emulators.ts";
+import { emulated, firestoreAddress, newProject } from "./projects.ts";
 
 async function isOpen(address: string): Promise<boolean> {
   const [host, port] = address.split(":");
@@ -44,6 +45,45 @@ describe.runIf(emulated)("the emulators", () => {
     for (const host of hosts) expect(await isOpen(host)).toBe(true);
     script.kill("SIGKILL");
     for (const host of hosts) await expect.poll(() => isOpen(host), { timeout: 30_000, interval: 200 }).toBe(false);
+  });
+});
+
+describe.runIf(emulated)("the rules", () => {
+  test("let nobody in who comes without the service's account", async () => {
+    const url = `http://${firestoreAddress}/v1/projects/${newProject()}/databases/(default)/documents/tenants/default/executions`;
+    expect((await fetch(`${url}/x`)).status).toBe(403);
+    const write = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: '{"fields": {}}' });
+    expect(write.status).toBe(403);
+    // As the emulator takes the owner: what is refused above is refused by the rules.
+    expect((await fetch(`${url}/x`, { headers: { authorization: "Bearer owner" } })).status).toBe(404);
+  });
+});
+
+describe("without Java", () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
+  /** The global setup of these suites on a machine whose PATH has no Java. */
+  async function setUp(ci: string): Promise<{ provided: unknown; printed: unknown[][] }> {
+    for (const name of ["FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"]) vi.stubEnv(name, "");
+    vi.stubEnv("PATH", mkdtempSync(join(tmpdir(), "signalbox-empty-")));
+    vi.stubEnv("CI", ci);
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    let provided: unknown;
+    await setup({ provide: (_key, value) => void (provided = value) });
+    return { provided, printed: log.mock.calls };
+  }
+
+  test("the suites are skipped with one printed line", async () => {
+    const { provided, printed } = await setUp("");
+    expect(provided).toBeNull();
+    expect(printed).toEqual([[expect.stringMatching(/^Emulator suites are skipped: no working "java"[^\n]*$/)]]);
+  });
+
+  test("they fail where CI is set", async () => {
+    await expect(setUp("true")).rejects.toThrow("The emulator suites must run in CI");
   });
 });
 

@@ -10,6 +10,7 @@ interface DeclaredIndex {
 interface FieldOverride {
   collectionGroup: string;
   fieldPath: string;
+  ttl?: boolean;
   indexes: { queryScope: string; order: string }[];
 }
 const declared = JSON.parse(readFileSync("firestore.indexes.json", "utf8")) as {
@@ -96,6 +97,12 @@ describe("firestore.indexes.json", () => {
     expect(
       [...new Set(written)].filter((collection) => collection !== "tenants" && collection !== "ns" && !exempt.includes(collection ?? "")),
     ).toEqual([]);
+  });
+
+  test("has a TTL on what nobody else deletes, and the code writes it as a timestamp", () => {
+    const expiring = declared.fieldOverrides.filter(({ ttl }) => ttl === true);
+    expect(expiring.map(({ collectionGroup, fieldPath }) => `${collectionGroup}.${fieldPath}`)).toEqual(["inbox.expireAt"]);
+    expect(sources().find(({ file }) => file === "inbox.ts")?.text).toMatch(/expireAt: Timestamp\./);
   });
 
   test("is the whole truth: no query is made outside queries.ts", () => {

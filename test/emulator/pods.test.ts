@@ -118,6 +118,36 @@ describe.runIf(emulated)("two pods on one Firestore", () => {
     expect(finished.filter(({ type, stepId }) => type === "step.completed" && stepId === "s1")).toHaveLength(1);
   });
 
+  test("a due timer fires once, on whichever pod, also when the pod that set it is gone", { timeout: 60_000 }, async () => {
+    const delay = (name: string, length: string) => ({
+      name,
+      steps: [
+        { id: "rest", type: "delay" as const, config: { for: length }, nextSteps: ["after"] },
+        { id: "after", type: "work", config: {} },
+      ],
+    });
+    const [short, long] = [await a.define(delay("short", "300ms")), await a.define(delay("long", "1500ms"))];
+    const ended = async (id: string) =>
+      await expect.poll(async () => (await b.executor.get(tenant, id)).status, { timeout: 25_000, interval: 50 }).toBe("COMPLETED");
+    const fired = async (id: string) => (await b.events(id)).filter(({ type }) => type === "wait.resolved").length;
+    serve(a, "pod-a");
+    const { id: orphan } = await a.start(long);
+    await expect.poll(async () => (await b.executor.get(tenant, orphan)).isParked, PATIENT).toBe(true);
+    // Its in-process timer fires all the same, into the black hole.
+    proxy.set("blackhole");
+    serve(b, "pod-b");
+    await ended(orphan);
+    proxy.set("pass");
+    await a.worker.idle();
+    expect(await fired(orphan)).toBe(1);
+    // Both pods know of these, and both are awake.
+    const started = await Promise.all(Array.from({ length: 20 }, () => b.start(short)));
+    for (const { id } of started) {
+      await ended(id);
+      expect(await fired(id)).toBe(1);
+    }
+  });
+
   test("of many queued executions none is claimed twice, and each ends once", async () => {
     const id = await a.define(line("queued", ["work"]));
     const started = await Promise.all(Array.from({ length: 120 }, () => a.start(id)));

@@ -12,7 +12,7 @@ declare module "vitest" {
  * Global setup of the projects that need Google's emulators: one pair for all files of a run (each file uses a project id of its
  * own). Emulators that already run, as told by the two variables, are used as they are.
  */
-export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+export default async function setup(project: Pick<TestProject, "provide">): Promise<(() => Promise<void>) | undefined> {
   const { FIRESTORE_EMULATOR_HOST: firestore, PUBSUB_EMULATOR_HOST: pubsub } = process.env;
   if (firestore && pubsub) {
     project.provide("emulators", { firestore, pubsub });

@@ -8,7 +8,7 @@ import { commitCheckpoints } from "./commit-checkpoints.ts";
 import type { BlobMemory } from "./checkpoint-memory.ts";
 import { newDocuments } from "./create-execution.ts";
 import { decisionDocument } from "./decisions.ts";
-import { checkSize, commitOnce, MAX_COMMIT_BYTES, splitBySize, type DocumentWrite } from "./document-write.ts";
+import { checkSize, commitOnce, SPLIT_BYTES, splitBySize, type DocumentWrite } from "./document-write.ts";
 import { eventPages } from "./event-page.ts";
 import { executionDocuments, readExecution, timeOf, tokenOf } from "./execution-document.ts";
 import { documentId } from "./document-id.ts";
@@ -124,5 +124,5 @@ async function stillAbsent(firestore: Firestore, writes: readonly DocumentWrite[
 }
 
 function overflow(writes: readonly DocumentWrite[], bytes: number): boolean {
-  return writes.reduce((total, write) => total + write.bytes, bytes) > MAX_COMMIT_BYTES;
+  return writes.reduce((total, write) => total + write.bytes, bytes) > SPLIT_BYTES;
 }

@@ -2,7 +2,9 @@ import type { DocumentData, DocumentReference, Firestore, Timestamp, WriteBatch,
 import { SignalboxError } from "../../errors.ts";
 
 /** Largest commit we send. Firestore's limit is 10 MiB, and its client retries a larger one for minutes instead of failing. */
-export const MAX_COMMIT_BYTES = 9 * 1024 * 1024;
+const MAX_COMMIT_BYTES = 9 * 1024 * 1024;
+/** What may go in several commits goes in commits of this size: each has its own five seconds, and the emulator takes no message over 4 MiB. */
+export const SPLIT_BYTES = 3.5 * 1024 * 1024;
 /** Largest document body: the limit is 1,048,487 bytes for a field and 1 MiB for all of it, names included. */
 export const MAX_DOCUMENT_BYTES = 1_040_000;
 
@@ -36,7 +38,7 @@ export function splitBySize(writes: readonly DocumentWrite[]): DocumentWrite[][]
   for (const write of writes) {
     if (write.bytes > room || commits.length === 0) {
       commits.push([]);
-      room = MAX_COMMIT_BYTES;
+      room = SPLIT_BYTES;
     }
     commits.at(-1)?.push(write);
     room -= write.bytes;
