@@ -74,7 +74,7 @@ test("every npm command in the pages exists", () => {
     ...[...readText(page).matchAll(/`(npm [^`\n]+)`/g)].map(String),
   ]);
   const named = code.flatMap((text) => [...text.matchAll(/\bnpm (?:run )?([a-z][a-z:-]*)/g)].map((match) => match[1] ?? ""));
-  const builtIn = ["ci", "install", "exec", "version", "publish", "audit", "run"];
+  const builtIn = ["ci", "install", "exec", "version", "publish", "audit", "run", "pack"];
   expect(named).toEqual(expect.arrayContaining(["start", "test", "verify"]));
   expect(named.filter((name) => !(name in scripts) && !builtIn.includes(name))).toEqual([]);
 });
