@@ -44,8 +44,10 @@ COPY docs/errors ./docs/errors
 COPY examples ./examples
 COPY src ./src
 
+# Node's threads allocate little outside of V8: two arenas of glibc's instead of eight per core save 4 MB and fragment less.
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/.compile-cache \
+    MALLOC_ARENA_MAX=2 \
     HOST=0.0.0.0 \
     PORT=8080 \
     SIGNALBOX_STORE=sqlite:/data/signalbox.db

@@ -46,6 +46,7 @@ async function measureStart(): Promise<{ readyMs: number; rssBytes: number }> {
       SIGNALBOX_LOG: "error",
       NODE_ENV: "production",
       NODE_COMPILE_CACHE: cache,
+      MALLOC_ARENA_MAX: "2", // as in the image
     },
     stdio: ["ignore", "ignore", "inherit"],
   });

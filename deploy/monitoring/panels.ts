@@ -55,6 +55,30 @@ export const PANELS: readonly Panel[] = [
     unit: "ops",
     queries: [{ legend: "{{trigger}}", expr: "sum by (trigger) (rate(signalbox_executions_started_total[5m]))" }],
   },
+  {
+    title: "Events",
+    description: "Taken in per second by what became of them, and steps they woke.",
+    unit: "ops",
+    queries: [
+      { legend: "{{outcome}}", expr: "sum by (outcome) (rate(signalbox_events_received_total[5m]))" },
+      { legend: "woken", expr: "sum(rate(signalbox_executions_woken_total[5m]))" },
+    ],
+  },
+  {
+    title: "Parked events",
+    description: "Messages per hour that could not be taken, by error code.",
+    unit: "short",
+    queries: [{ legend: "{{code}}", expr: "sum by (code) (increase(signalbox_events_parked_total[1h]))" }],
+  },
+  {
+    title: "Circuit breakers",
+    description: "Open now, and changes per hour by circuit.",
+    unit: "short",
+    queries: [
+      { legend: "open", expr: "sum(signalbox_circuits_open)" },
+      { legend: "{{circuit}}", expr: 'sum by (circuit) (increase(signalbox_circuit_changes_total{to="open"}[1h]))' },
+    ],
+  },
   { title: "Commits", description: "Until the store acknowledged.", unit: "s", queries: quantiles("signalbox_commit_seconds") },
   {
     title: "Leases",
