@@ -14,6 +14,7 @@ export const SCOPES = [
   "executions:write",
   "approvals:decide",
   "events:publish",
+  "tasks:work",
   "admin",
 ] as const;
 export type Scope = (typeof SCOPES)[number];

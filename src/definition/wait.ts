@@ -65,6 +65,22 @@ export interface OpenWait {
   votes?: Vote[] | undefined;
   /** How often people were reminded, and when they were last. */
   reminders?: Reminders | undefined;
+  /** Who works on a task. */
+  lease?: TaskLease | undefined;
+}
+
+/** A worker's hold on a task. Changed by compare-and-set on `revision`, never part of the execution's record. */
+export interface TaskLease {
+  /** Grows with every change. */
+  revision: number;
+  /** Names the change, so that one whose answer got lost is known again. */
+  change: string;
+  /** Fencing number: grows each time a worker takes the task. How often it was taken is the number of attempts. */
+  token: number;
+  /** Null: given back. */
+  worker: string | null;
+  /** Epoch milliseconds until which nobody else is given the task. */
+  until: number;
 }
 
 export interface Reminders {

@@ -9,6 +9,7 @@ import type { Store } from "../ports/store.ts";
 import type { Executor } from "./executor.ts";
 import { followEvents } from "./follow.ts";
 import { createStarter } from "./start.ts";
+import { createTasks } from "./tasks.ts";
 import type { TokenHub } from "./tokens.ts";
 import { createVerbs } from "./verbs.ts";
 import { watchUntil } from "./watch-until.ts";
@@ -51,6 +52,7 @@ export function createExecutor({ store, queue, clock, tokens, outlet = NO_OUTLET
         TERMINAL_STATUSES.has(execution.status) || execution.status === "PAUSED" || waitsForOthers(execution, clock.now() + timeoutMs);
       return watchUntil({ store, clock }, tenant, id, { timeoutMs, until, signal });
     },
+    tasks: createTasks({ store, queue, clock }),
     ...createVerbs({ store, queue, clock }),
     waits: (tenant, query) => store.waits.list(tenant, query),
     async wait(tenant, id) {

@@ -6,6 +6,7 @@ import type { Json, JsonObject } from "../definition/json.ts";
 import type { Page } from "../definition/page.ts";
 import type { OpenWait } from "../definition/wait.ts";
 import type { ExecutionQuery, WaitQuery } from "../ports/store.ts";
+import type { Tasks } from "./tasks.ts";
 
 /** Who acts, as far as the executor cares; the API checked the scope before. */
 export interface Actor {
@@ -62,6 +63,8 @@ export interface Executor {
    * ALREADY_DECIDED once it is over.
    */
   answer(actor: Actor, waitId: string, data: JsonObject): Promise<OpenWait>;
+
+  readonly tasks: Tasks;
 
   events(tenant: string, id: string, page: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<ExecutionEvent[]>;
   /**

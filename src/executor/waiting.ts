@@ -39,7 +39,7 @@ export function announceWait(
 function openWaitOf(execution: Execution, wait: Wait, { wait: request }: Parking): OpenWait | undefined {
   if (!request.open) return undefined;
   const tenantWait = tenantWaitOf(execution, wait);
-  const byTopic = tenantWait && openTenantWait(tenantWait);
+  const byTopic = tenantWait ? openTenantWait(tenantWait) : { topic: request.open.topic, request: {} };
   return {
     id: wait.id,
     tenant: execution.tenant,
@@ -52,8 +52,8 @@ function openWaitOf(execution: Execution, wait: Wait, { wait: request }: Parking
     visit: wait.visit,
     status: "open",
     title: request.open.title,
-    request: { ...request.open.request, ...byTopic?.request },
-    ...(byTopic && { topic: byTopic.topic }),
+    request: { ...request.open.request, ...byTopic.request },
+    ...(byTopic.topic !== undefined && { topic: byTopic.topic }),
     createdAt: wait.since,
     expiresAt: dueTime(wait),
     answer: null,

@@ -6,7 +6,7 @@ import type { Execution, ExecutionStatus, InboxMessage, NewExecution } from "../
 import type { Json } from "../definition/json.ts";
 import type { Page } from "../definition/page.ts";
 import type { Vote } from "../definition/voting.ts";
-import type { OpenWait, Reminders, WaitAnswer, WaitKind } from "../definition/wait.ts";
+import type { OpenWait, Reminders, TaskLease, WaitAnswer, WaitKind } from "../definition/wait.ts";
 import type { ExecutionStats, Workflow, WorkflowDefinition, WorkflowStatus } from "../definition/workflow.ts";
 import type { EventTypeStore, ParkedEventStore, ReceivedEventStore } from "./inbound-store.ts";
 
@@ -230,6 +230,16 @@ export interface WaitStore {
     id: string,
     vote: Vote,
     after: number,
+    decision: { answer: WaitAnswer; message: InboxMessage } | null,
+  ): Promise<{ wait: OpenWait; accepted: boolean } | undefined>;
+  /**
+   * Writes the lease of an open wait whose lease has the revision before this one (none has 0). With `decision` the wait is answered and
+   * the message sent in the same commit. Not accepted: the wait has ended, or somebody was quicker.
+   */
+  lease(
+    tenant: string,
+    id: string,
+    lease: TaskLease,
     decision: { answer: WaitAnswer; message: InboxMessage } | null,
   ): Promise<{ wait: OpenWait; accepted: boolean } | undefined>;
 }

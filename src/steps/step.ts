@@ -135,7 +135,7 @@ export interface WaitRequest {
   /** Handed back to `resume`; evaluated once, here. */
   state: Json;
   /** Given when somebody outside may answer: listed as an open wait. */
-  open?: { title: string; request: JsonObject; votes?: Vote[] | undefined } | undefined;
+  open?: { title: string; request: JsonObject; topic?: string | undefined; votes?: Vote[] | undefined } | undefined;
   /** When people are reminded of it: first after `afterMs`, then every `everyMs`. */
   remind?: { afterMs: number; everyMs: number | null } | undefined;
   /** Executions that begin in the commit that parks the step: what it waits for exists if and only if it waits. */

@@ -119,6 +119,31 @@ export function createWaits({ firestore, caller, places, mail }: WaitsOptions): 
       if (decision && result?.accepted) mail.tell(decision.message);
       return result;
     },
+
+    async lease(tenant, id, lease, decision) {
+      const ref = places.wait(tenant, id);
+      const answered = decision && (await packBody(decision.answer)).body.d;
+      const letter = decision && (await messageDocument(places, decision.message, mail.sender));
+      const result = await settled<Awaited<ReturnType<WaitStore["lease"]>>>({
+        async attempt() {
+          const snapshot = await ref.get();
+          if (!snapshot.exists || !snapshot.updateTime) return undefined;
+          const wait = await readWait(snapshot);
+          // The answer of the commit before this attempt got lost, and its message went with it.
+          if (wait.lease?.change === lease.change) return { wait, accepted: true };
+          if (wait.status !== "open" || (wait.lease?.revision ?? 0) !== lease.revision - 1) return { wait, accepted: false };
+          const next: OpenWait = { ...wait, lease, ...(decision && { status: "answered", answer: decision.answer }) };
+          const data = { lease: { ...lease }, status: next.status, ...(answered !== null && { answer: answered }) };
+          const update: DocumentWrite = { kind: "update", ref, data, bytes: 0, ifUpdatedAt: snapshot.updateTime };
+          await commitOnce(firestore, letter ? [update, letter] : [update]);
+          return { wait: next, accepted: true };
+        },
+        // The next attempt reads the wait first.
+        settle: async () => undefined,
+      });
+      if (decision && result?.accepted) mail.tell(decision.message);
+      return result;
+    },
   };
 }
 
@@ -173,5 +198,6 @@ async function readWait(snapshot: DocumentSnapshot): Promise<OpenWait> {
   const status = snapshot.get("status") as OpenWait["status"]; // written from that type only, as what follows
   const votes = snapshot.get("votes") === undefined ? undefined : ((await readBody(snapshot, "votes")) as OpenWait["votes"]);
   const reminders = snapshot.get("reminders") as OpenWait["reminders"];
-  return { ...rest, ...(votes && { votes }), ...(reminders && { reminders }), status, answer };
+  const lease = snapshot.get("lease") as OpenWait["lease"];
+  return { ...rest, ...(votes && { votes }), ...(reminders && { reminders }), ...(lease && { lease }), status, answer };
 }

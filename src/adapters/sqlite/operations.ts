@@ -14,7 +14,7 @@ import { sendMessage } from "./inbox-operations.ts";
 import { markRelayed } from "./relay-operations.ts";
 import { deleteExpired } from "./retention.ts";
 import { putSchedule, removeSchedule } from "./schedule-operations.ts";
-import { answerWait, voteOnWait } from "./wait-operations.ts";
+import { answerWait, leaseWait, voteOnWait } from "./wait-operations.ts";
 import { createWorkflow, updateWorkflow } from "./workflow-operations.ts";
 
 /** Every write there is. Each is one function of the database and a plain argument, the same in the writer's thread and in process. */
@@ -27,6 +27,7 @@ export const OPERATIONS = {
   sendMessage,
   answerWait,
   voteOnWait,
+  leaseWait,
   putSchedule,
   removeSchedule,
   addReceived,

@@ -82,13 +82,36 @@ export function voteOnWait(
     status: decision ? "answered" : "open",
     answer: decision && decision.answer,
   };
-  database.run("UPDATE waits SET doc = ?, status = ?, answer = ? WHERE tenant = ? AND id = ?", [
-    wait.doc,
-    wait.status,
-    wait.answer,
-    tenant,
-    id,
-  ]);
+  database.run(UPDATE, [wait.doc, wait.status, wait.answer, tenant, id]);
+  return { wait, isAccepted: true, message: decision && sendMessage(database, decision.message) };
+}
+
+export interface LeaseRow {
+  tenant: string;
+  id: string;
+  /** The lease as JSON. */
+  lease: string;
+  decision: { answer: string; message: MessageRow } | null;
+}
+
+/** Compare-and-set on the lease's revision, under the writer's lock. */
+export function leaseWait(
+  database: Database,
+  { tenant, id, lease, decision }: LeaseRow,
+): { wait: StoredWait; isAccepted: boolean; message: number | null } | null {
+  const stored = database.get<StoredWait>(ONE, [tenant, id]);
+  if (!stored) return null;
+  const document = JSON.parse(stored.doc) as { lease?: { revision: number } };
+  const next = JSON.parse(lease) as { revision: number };
+  if (stored.status !== "open" || (document.lease?.revision ?? 0) !== next.revision - 1) {
+    return { wait: stored, isAccepted: false, message: null };
+  }
+  const wait: StoredWait = {
+    doc: JSON.stringify({ ...document, lease: next }),
+    status: decision ? "answered" : "open",
+    answer: decision && decision.answer,
+  };
+  database.run(UPDATE, [wait.doc, wait.status, wait.answer, tenant, id]);
   return { wait, isAccepted: true, message: decision && sendMessage(database, decision.message) };
 }
 
@@ -104,4 +127,5 @@ export function noteReminder(database: Database, tenant: string, id: string, rem
   ]);
 }
 
+const UPDATE = "UPDATE waits SET doc = ?, status = ?, answer = ? WHERE tenant = ? AND id = ?";
 const ONE = "SELECT doc, status, answer FROM waits WHERE tenant = ? AND id = ?";

@@ -56,6 +56,17 @@ export function sqliteWaits({ read, write }: Connection, changes: Changes): Wait
       if (decision && result.isAccepted) changes.sent({ tenant, id: decision.message.executionId }, result.message);
       return { wait: waitOf(result.wait), accepted: result.isAccepted };
     },
+    async lease(tenant, id, lease, decision) {
+      const result = await write("leaseWait", {
+        tenant,
+        id,
+        lease: JSON.stringify(lease),
+        decision: decision && { answer: JSON.stringify(decision.answer), message: messageRow(decision.message) },
+      });
+      if (!result) return undefined;
+      if (decision && result.isAccepted) changes.sent({ tenant, id: decision.message.executionId }, result.message);
+      return { wait: waitOf(result.wait), accepted: result.isAccepted };
+    },
   };
 }
 

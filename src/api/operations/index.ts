@@ -12,6 +12,7 @@ import { discardParkedEvent, parkedEvent, parkedEvents, redriveParkedEvent } fro
 import { stepTypes } from "./step-types.ts";
 import { executionEvents, modelTokens, workflowStatus } from "./subscriptions.ts";
 import { me } from "./system.ts";
+import { completeTask, failTask, heartbeatTask, pollTasks, task, tasks } from "./tasks.ts";
 import { disableTrigger, enableTrigger, fireTrigger, triggers } from "./triggers.ts";
 import { createWorkflow, deleteWorkflow, updateWorkflow, validateWorkflow, workflow, workflows, workflowVersion } from "./workflows.ts";
 
@@ -64,6 +65,12 @@ export const OPERATIONS: readonly Operation[] = [
   parkedEvent,
   redriveParkedEvent,
   discardParkedEvent,
+  tasks,
+  task,
+  pollTasks,
+  heartbeatTask,
+  completeTask,
+  failTask,
   stepTypes,
   me,
 ];

@@ -42,6 +42,7 @@ export type Noun =
   | "events"
   | "event types"
   | "parked events"
+  | "tasks"
   | "step types"
   | "system";
 export type Method = "GET" | "POST" | "PUT" | "DELETE";

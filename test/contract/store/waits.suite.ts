@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Vote } from "../../../src/definition/voting.ts";
 import type { WaitAnswer } from "../../../src/definition/wait.ts";
-import type { OpenWait } from "../../../src/definition/wait.ts";
-import { aMessage, allPages, at, aWait, claimed, commitOn, newTenant, start } from "./fixtures.ts";
+import type { OpenWait, TaskLease } from "../../../src/definition/wait.ts";
+import { aMessage, allPages, at, aWait, claimed, commitOn, newTenant, START, start } from "./fixtures.ts";
 import { sharedStore, withSecond } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
 
@@ -104,6 +104,37 @@ export function waitsSuite(adapter: StoreUnderTest): void {
       isEdit: false,
       value: null,
       ...over,
+    });
+
+    test("a lease is taken by one, changed by who knows it, and answers with its message in the same commit", async () => {
+      const handle = await claimed(use(), await start(use(), { tenant: newTenant() }), "a");
+      const { tenant, id } = handle.execution;
+      const wait = aWait(handle.execution, { kind: "task", topic: "task:mail" });
+      await use().executions.commit(commitOn(handle, { lastSeq: 3 }, { openWaits: [wait] }));
+      const leaseOf = (revision: number, worker: string): TaskLease => ({
+        revision,
+        change: `${worker}-${revision}`,
+        token: revision,
+        worker,
+        until: START + revision,
+      });
+      const takes = await Promise.all(Array.from({ length: 10 }, (_, n) => use().waits.lease(tenant, wait.id, leaseOf(1, `w${n}`), null)));
+      const [taken, ...others] = takes.filter((take) => take?.accepted);
+      expect(others).toEqual([]);
+      const kept = { ...wait, lease: leaseOf(1, taken?.wait.lease?.worker ?? "") };
+      expect(await use().waits.onTopic(tenant, "task:mail", { limit: 5 })).toEqual([kept]);
+      expect(await use().waits.lease(tenant, wait.id, leaseOf(3, "late"), null)).toEqual({ accepted: false, wait: kept });
+      const answer = { by: "given" as const, principal: "w", at: at(5), data: { outcome: "completed" } };
+      const message = aMessage({ tenant, id }, { id: `${wait.id}-answer` });
+      const done: OpenWait = { ...wait, status: "answered", answer, lease: leaseOf(2, "w") };
+      expect(await use().waits.lease(tenant, wait.id, leaseOf(2, "w"), { answer, message })).toEqual({ accepted: true, wait: done });
+      expect(await use().waits.lease(tenant, wait.id, leaseOf(3, "late"), { answer, message: aMessage({ tenant, id }) })).toEqual({
+        accepted: false,
+        wait: done,
+      });
+      expect(await use().inbox.list(tenant, id)).toEqual([message]);
+      expect(await use().waits.onTopic(tenant, "task:mail", { limit: 5 })).toEqual([]);
+      expect(await use().waits.lease(tenant, "none", leaseOf(1, "w"), null)).toBeUndefined();
     });
 
     test("a vote counts where no other came since, and the one that decides answers and sends its message in the same commit", async () => {
