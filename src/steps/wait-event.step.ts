@@ -40,6 +40,12 @@ export default defineStep({
   group: "Wait",
   config: Config,
   expressions: ["/match"],
+  check({ from, subject, lookback }) {
+    if (from === "tenant") return [];
+    return Object.entries({ subject, lookback }).flatMap(([name, value]) =>
+      value === undefined ? [] : [{ code: "INVALID_VALUE", pointer: `/config/${name}`, message: "Only with `from: tenant`." }],
+    );
+  },
   run(context) {
     const { event, match, from, subject, lookback, timeout } = context.config;
     const dueAt = timeout === undefined ? null : context.now() + (durationMs(timeout) ?? 0);
