@@ -12,6 +12,7 @@ import { createGuard } from "./guard.ts";
 import { registerHealth, type Readiness } from "./health.ts";
 import { registerEventIngress } from "./ingress/cloud-events.ts";
 import { registerHooks } from "./ingress/hooks.ts";
+import { registerPush } from "./ingress/push.ts";
 import { LIVE_LIMITS, type LiveLimits } from "./live/outlet.ts";
 import { serveSocket } from "./live/socket.ts";
 import { registerSockets, SOCKET_PATH } from "./live/sockets.ts";
@@ -111,6 +112,7 @@ export async function createServer({
   if (metrics) registerMetrics(app, metrics);
   registerEventIngress(app);
   await registerHooks(app, { services, closing: closing.signal });
+  await registerPush(app, { services, config });
   registerRoutes(app, { contextOf, limits, closing: closing.signal });
   await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOfSocket, clock: services.clock, limits }) });
   refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);

@@ -13,6 +13,8 @@ export interface IncomingEvent {
   data: Json;
   /** Further attributes of the event. */
   extensions?: Record<string, Json> | undefined;
+  /** Parts of its address, as a trigger's own pattern names them; nothing that came with it. */
+  params?: Record<string, string> | undefined;
 }
 
 /** What one trigger made of one event. */

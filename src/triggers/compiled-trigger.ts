@@ -1,5 +1,6 @@
 import { parseExpression, type Expression } from "../definition/expression.ts";
 import type { Json } from "../definition/json.ts";
+import type { IncomingEvent } from "../definition/received-event.ts";
 import { parseTemplate, type Template } from "../definition/template.ts";
 import type { Trigger } from "../definition/trigger.ts";
 import type { Workflow } from "../definition/workflow.ts";
@@ -20,6 +21,8 @@ export interface CompiledTrigger {
   condition: Expression | undefined;
   dedupeKey: Expression | undefined;
   input: Template | undefined;
+  /** The event as this trigger sees it; undefined for one that is not meant. */
+  prepare(event: IncomingEvent): IncomingEvent | undefined;
   /** What keeps an event's data from being taken. */
   dataIssues(data: Json): Issue[];
 }
@@ -47,6 +50,7 @@ function compileTrigger({ tenant, id: workflowId }: Workflow, definition: Trigge
       condition: condition === undefined ? undefined : parseExpression(condition),
       dedupeKey: dedupeKey === undefined ? undefined : parseExpression(dedupeKey),
       input: input === undefined ? undefined : parseTemplate(input),
+      prepare: (event) => (type.prepare ? type.prepare(config, event) : event),
       // Compiled with the first event: that takes milliseconds, and a list of triggers needs none of it.
       dataIssues(data) {
         const schema = type.dataSchema?.(config);

@@ -54,6 +54,6 @@ export const CloudEvent = z
   );
 
 /** The event as expressions see it: what it does not have is null, so that `event.subject == 'x'` is false and not an error. */
-export function eventScope({ id, source, type, subject, time, data, extensions }: IncomingEvent): Record<string, Json> {
-  return { id, source, type, subject: subject ?? null, time: time ?? null, data, extensions: extensions ?? {} };
+export function eventScope({ id, source, type, subject, time, data, extensions, params }: IncomingEvent): Record<string, Json> {
+  return { id, source, type, subject: subject ?? null, time: time ?? null, data, extensions: extensions ?? {}, ...(params && { params }) };
 }

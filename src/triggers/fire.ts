@@ -12,26 +12,28 @@ const MAX_CHAIN = 16;
 
 /** What a trigger would start for an event. */
 export type Match =
-  | { applies: true; executionId: string; input: JsonObject }
+  | { applies: true; executionId: string; input: JsonObject; event: IncomingEvent }
   | { applies: false; status: "SKIPPED"; reason: string }
   | { applies: false; status: "REFUSED"; error: SignalboxError };
 
 /** Looks at one event with the eyes of one trigger; starts nothing. */
-export function matchEvent(trigger: CompiledTrigger, event: IncomingEvent): Match {
+export function matchEvent(trigger: CompiledTrigger, given: IncomingEvent): Match {
   const { definition, wake } = trigger;
   if (!definition.enabled) return { applies: false, status: "SKIPPED", reason: "The trigger is disabled." };
-  if (wake.on === "event" && wake.eventType !== event.type) return skipped(`It listens to events of the type "${wake.eventType}".`);
-  if (wake.on === "event" && wake.source !== undefined && wake.source !== event.source)
+  if (wake.on === "event" && wake.eventType !== given.type) return skipped(`It listens to events of the type "${wake.eventType}".`);
+  if (wake.on === "event" && wake.source !== undefined && wake.source !== given.source)
     return skipped(`It listens to the source "${wake.source}".`);
   const problem = wake.on === "completion" ? completionProblem(wake, trigger.workflowId, event) : undefined;
   if (problem !== undefined) return skipped(problem);
+  const event = trigger.prepare(given);
+  if (!event) return skipped("It listens to other documents.");
   const scope = { event: eventScope(event), trigger: { type: definition.type, id: trigger.id } };
   try {
     checkChain(event);
     const issues = trigger.dataIssues(event.data);
     if (issues.length > 0) throw new SignalboxError("INVALID_INPUT", `The data does not fit: ${issues[0]?.message}`, { issues });
     if (trigger.condition && trigger.condition.evaluate(scope) !== true) return skipped("Its condition is false.");
-    return { applies: true, executionId: executionIdOf(trigger, event, scope), input: inputOf(trigger, event, scope) };
+    return { applies: true, executionId: executionIdOf(trigger, event, scope), input: inputOf(trigger, event, scope), event };
   } catch (error) {
     return { applies: false, status: "REFUSED", error: toSignalboxError(error) };
   }
@@ -94,7 +96,7 @@ export async function fireTrigger(executor: Executor, trigger: CompiledTrigger, 
         id: match.executionId,
         workflowId,
         input: match.input,
-        trigger: { type: definition.type, id, summary: `${event.type} from ${event.source}`.slice(0, 500), event: eventScope(event) },
+        trigger: { type: definition.type, id, summary: `${event.type} from ${event.source}`.slice(0, 500), event: eventScope(match.event) },
       },
     );
     return outcomeOf(trigger, { ...match, created });

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { JsonObject } from "../definition/json.ts";
+import type { IncomingEvent } from "../definition/received-event.ts";
 import type { Issue } from "../errors.ts";
 import type { Schedule } from "./ticks.ts";
 import type { WebhookAuth } from "./webhook-auth.ts";
@@ -24,6 +25,8 @@ export interface TriggerType<C = never> {
   description: string;
   config: z.ZodType<C>;
   wake(config: C): Wake;
+  /** The event as triggers of this type see it; undefined for one that is not meant. */
+  prepare?(config: C, event: IncomingEvent): IncomingEvent | undefined;
   /** JSON Schema that `event.data` must fit, where the config has one. */
   dataSchema?(config: C): JsonObject | undefined;
   /** Further problems of a config that fits its schema, with pointers that start at `/config`. */
