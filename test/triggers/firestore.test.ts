@@ -136,10 +136,10 @@ test.each([
 
 test("a pattern that leads to no document is refused when it is saved", async () => {
   const { define } = await anEventProcess({ clock: manualClock() });
-  for (const document of ["orders", "orders/{id}/lines", "/orders/{id}", "orders/x{id}", "orders/{1}"]) {
+  for (const pattern of ["orders", "orders/{id}/lines", "/orders/{id}", "orders/x{id}", "orders/{1}"]) {
     await expect(
-      define({ id: "w", triggers: [{ type: "firestore", config: { document, on: "created" } }] }),
-      document,
+      define({ id: "w", triggers: [{ type: "firestore", config: { document: pattern, on: "created" } }] }),
+      pattern,
     ).rejects.toMatchObject({
       code: "INVALID_DEFINITION",
     });

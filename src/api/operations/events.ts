@@ -125,7 +125,7 @@ export const replayEvents = defineOperation({
   route: "POST /api/v1/events/replay",
   status: 200,
   input: z.strictObject({
-    filter: EventFilter.optional(),
+    where: EventFilter.optional().describe("Which events; all unless told"),
     workflowId: PathId.optional().describe("Only this workflow's triggers"),
     again: z
       .string()
@@ -140,6 +140,6 @@ export const replayEvents = defineOperation({
   }),
   output: ReplayReport,
   errors: ["INVALID_PAGE_TOKEN", "LIMIT_EXCEEDED"],
-  handle: ({ services: { store, events }, principal: { tenant } }, { filter, pageSize, pageToken, ...options }) =>
-    replayPage({ store: store.received, ingest: events.ingest }, tenant, { ...queryOf(filter), pageSize, pageToken }, options),
+  handle: ({ services: { store, events }, principal: { tenant } }, { where, pageSize, pageToken, ...options }) =>
+    replayPage({ store: store.received, ingest: events.ingest }, tenant, { ...queryOf(where), pageSize, pageToken }, options),
 });
