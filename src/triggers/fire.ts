@@ -23,7 +23,7 @@ export function matchEvent(trigger: CompiledTrigger, given: IncomingEvent): Matc
   if (wake.on === "event" && wake.eventType !== given.type) return skipped(`It listens to events of the type "${wake.eventType}".`);
   if (wake.on === "event" && wake.source !== undefined && wake.source !== given.source)
     return skipped(`It listens to the source "${wake.source}".`);
-  const problem = wake.on === "completion" ? completionProblem(wake, trigger.workflowId, event) : undefined;
+  const problem = wake.on === "completion" ? completionProblem(wake, trigger.workflowId, given) : undefined;
   if (problem !== undefined) return skipped(problem);
   const event = trigger.prepare(given);
   if (!event) return skipped("It listens to other documents.");
