@@ -36,8 +36,9 @@ main() {
   topic signalbox-dead-letter
   # A lost hint only delays: an hour is plenty, and no dead letter is wanted.
   subscription signalbox-work signalbox-work --ack-deadline=10 --message-retention-duration=1h
-  # An event must not get lost: kept for a week, put aside after ten deliveries, per-key order.
-  subscription signalbox-events signalbox-events --ack-deadline=30 --message-retention-duration=7d --enable-message-ordering \
+  # An event must not get lost: kept for a week, acknowledged or not, so that a restored database can read them again; put aside after
+  # ten deliveries, per-key order.
+  subscription signalbox-events signalbox-events --ack-deadline=30 --message-retention-duration=7d --retain-acked-messages --enable-message-ordering \
     --min-retry-delay=10s --max-retry-delay=600s --max-delivery-attempts=10 --dead-letter-topic=signalbox-dead-letter
   subscription signalbox-dead-letter signalbox-dead-letter --ack-deadline=60 --message-retention-duration=31d
   publisher "$api" signalbox-work

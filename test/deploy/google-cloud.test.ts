@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readText, ROOT } from "../repository/source.ts";
+import { readText, repositoryFiles, ROOT } from "../repository/source.ts";
 
 /** Stands in for gcloud: writes each call down, says that something exists once it was created, and knows one project number. */
 const FAKE_GCLOUD = `#!/usr/bin/env bash
@@ -49,6 +49,25 @@ test("makes the topics and subscriptions the manifests and the autoscaler name",
   for (const call of subscriptions) expect(topics).toContain(/--topic=(\S+)/.exec(call)?.[1]);
   const events = subscriptions.find((call) => call.includes("create signalbox-events"));
   expect(events).toMatch(/--enable-message-ordering .*--dead-letter-topic=signalbox-dead-letter/);
+});
+
+test("makes every topic that the code names, and lets the worker publish to those it writes", () => {
+  const calls = setUp("topics.log");
+  const named = repositoryFiles()
+    .filter((path) => path.startsWith("src/adapters/pubsub/"))
+    .flatMap((path) => [...readText(path).matchAll(/`\$\{prefix\}-([a-z-]+)`/g)].map(([, name = ""]) => name));
+  expect(named.length).toBeGreaterThan(2);
+  for (const name of named)
+    expect(
+      calls.some((call) => call.startsWith(`pubsub topics create signalbox-${name} `)),
+      name,
+    ).toBe(true);
+  for (const name of ["work", "lifecycle"]) {
+    const grant = calls.find(
+      (call) => call.startsWith(`pubsub topics add-iam-policy-binding signalbox-${name} `) && call.includes(":signalbox-worker@"),
+    );
+    expect(grant, name).toContain("roles/pubsub.publisher");
+  }
 });
 
 test("run again, it makes nothing twice", () => {

@@ -1,6 +1,8 @@
 import { environmentOf, ofKind, selects, workloads } from "./cluster.ts";
 import { nameOf, type Manifest } from "./render.ts";
 
+const PUBSUB_SETTINGS = ["SIGNALBOX_QUEUE", "SIGNALBOX_EVENTS", "SIGNALBOX_EVENTS_OUT"] as const;
+
 const NAMESPACE = "signalbox";
 const NOT_NAMESPACED = new Set(["Namespace"]);
 
@@ -131,10 +133,9 @@ function identityFindings(manifests: readonly Manifest[]): string[] {
     const findings = identity?.endsWith(`@${project}.iam.gserviceaccount.com`)
       ? []
       : [`IDENTITY ${workload.name}: acts as ${identity} on project ${project}`];
-    const queue = environment["SIGNALBOX_QUEUE"];
-    return queue === `pubsub:${project}`
-      ? findings
-      : [...findings, `IDENTITY ${workload.name}: its queue is ${queue}, its project ${project}`];
+    // Work hints, events in, events out: what is not set is off, and a cluster without it does half of its work.
+    const strayed = PUBSUB_SETTINGS.filter((name) => environment[name] !== `pubsub:${project}`);
+    return [...findings, ...strayed.map((name) => `IDENTITY ${workload.name}: ${name} is ${environment[name]}, its project ${project}`)];
   });
 }
 
