@@ -52,18 +52,18 @@ test("makes the topics and subscriptions the manifests and the autoscaler name",
 });
 
 test("makes every topic that the code names, and lets the worker publish to those it writes", () => {
-  const calls = setUp("topics.log");
+  const made = setUp("topics.log");
   const named = repositoryFiles()
     .filter((path) => path.startsWith("src/adapters/pubsub/"))
     .flatMap((path) => [...readText(path).matchAll(/`\$\{prefix\}-([a-z-]+)`/g)].map(([, name = ""]) => name));
   expect(named.length).toBeGreaterThan(2);
   for (const name of named)
     expect(
-      calls.some((call) => call.startsWith(`pubsub topics create signalbox-${name} `)),
+      made.some((call) => call.startsWith(`pubsub topics create signalbox-${name} `)),
       name,
     ).toBe(true);
   for (const name of ["work", "lifecycle"]) {
-    const grant = calls.find(
+    const grant = made.find(
       (call) => call.startsWith(`pubsub topics add-iam-policy-binding signalbox-${name} `) && call.includes(":signalbox-worker@"),
     );
     expect(grant, name).toContain("roles/pubsub.publisher");
