@@ -4,6 +4,7 @@ import { SignalboxError } from "../errors.ts";
 import { issuesOfZod } from "../definition/check/zod-issues.ts";
 import type { StepContext } from "../steps/step.ts";
 import { stepEvent } from "./events.ts";
+import { recall } from "./memory.ts";
 import { overrideAt } from "./override.ts";
 import { openRoutes } from "./route.ts";
 import type { Visit } from "./visit.ts";
@@ -54,6 +55,7 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
         signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal,
       });
     },
+    recall: (memory) => recall(visit, memory),
     get thread() {
       return host.thread(place);
     },

@@ -7,6 +7,7 @@ import { stepEvent } from "./events.ts";
 import { beginCompensation, COMPENSATE_NODE } from "./compensation.ts";
 import { SECRET } from "./context.ts";
 import type { Parking } from "./host.ts";
+import { remembered } from "./memory.ts";
 import { firstRoute, openRoutes } from "./route.ts";
 import { createScope } from "./scope.ts";
 import { mergeVariables, type Slot } from "./state.ts";
@@ -51,11 +52,15 @@ async function complete(visit: Visit, work: Work, end: Extract<VisitEnd, { kind:
   const mapped = end.outcome === "skipped" ? [] : plan.output.map(([name, value]): [string, Json] => [name, value.evaluate(scope)]);
   const after = withResults(visit, scope, end, mapped);
   const next = chooseNext(visit, after, end);
+  const values = [...work.staged.values];
+  const memory = end.remember && remembered(visit, end.remember, values);
+  const variables = [...mapped, ...(memory?.variables ?? [])];
   const recorded = recordVisit(
-    work,
-    { stepId: place.stepId, path: place.path, visit: place.visit, outcome: end.outcome, output: end.output, variables: mapped },
+    { ...work, staged: { ...work.staged, values } },
+    { stepId: place.stepId, path: place.path, visit: place.visit, outcome: end.outcome, output: end.output, variables },
     variablesOf(visit),
   );
+  if (memory?.append) recorded.staged.memories = [...(recorded.staged.memories ?? []), memory.append];
   await setEnd(visit, recorded, next);
   if (end.starts) recorded.staged.starts = [...(recorded.staged.starts ?? []), ...end.starts];
   if (plan.step.compensate !== undefined && end.outcome === "success") {

@@ -4,6 +4,7 @@ import type { Decision } from "../definition/decision.ts";
 import type { EventDraft } from "../definition/event.ts";
 import type { Execution, ExecutionError, NewExecution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
+import type { Memory, MemoryAppend } from "../definition/memory.ts";
 import type { Breaker } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
 import type { HttpFetch } from "../outbound/http.ts";
@@ -37,6 +38,8 @@ export interface Staged {
   /** Waits this task is done with. */
   closedWaits: string[];
   values: { ref: string; value: Json }[];
+  /** What this task adds to memories of the tenant. */
+  memories?: MemoryAppend[] | undefined;
   /** Set when the workflow ended with this task: with its output, or as failed after its compensations. */
   end?: { output: Json } | { failure: ExecutionError } | undefined;
   /** Visits this task finished that can be undone. */
@@ -106,6 +109,8 @@ export interface StepHost {
   park(place: StepPlace, parking: Parking, interruptId: string): void;
   /** Large values by reference. */
   values(refs: readonly string[]): Promise<Map<string, Json>>;
+  /** What is remembered under a key, by whichever execution. */
+  memory(key: string): Promise<Memory | undefined>;
   models(place: StepPlace): ModelCalls;
   readonly fetch: HttpFetch;
   circuit(breaker: Breaker): Circuit;

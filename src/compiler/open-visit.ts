@@ -23,7 +23,7 @@ export async function openVisit(run: NodeRun, plan: StepPlan, work: Work, { isCo
   const fresh = new Map(work.staged.values.map(({ ref, value }) => [ref, value]));
   const signal = regionSignal ? AbortSignal.any([host.signal, regionSignal]) : host.signal;
   const scope = await createScope(host, work.state, plan.reads, fresh);
-  return { workflow: setup.workflow, plan, host, scope, place, wait, signal, staged: work.staged };
+  return { workflow: setup.workflow, plan, host, scope, variables: work.state._vars, place, wait, signal, staged: work.staged };
 }
 
 /** Region path + step id. */

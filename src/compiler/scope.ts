@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../definition/json.ts";
 import type { Execution } from "../definition/execution.ts";
 import { SignalboxError } from "../errors.ts";
 import type { StepHost } from "./host.ts";
-import type { GraphState, Slot } from "./state.ts";
+import { HIDDEN, type GraphState, type Slot } from "./state.ts";
 
 /** Values larger than this travel by reference: every checkpoint would carry them again. 8 KiB, `langgraph.md` §4. */
 export const INLINE_BYTES = 8 * 1_024;
@@ -40,7 +40,8 @@ export async function createScope(
     // A step that was not entered yet has an output of null rather than no name: conditions may ask about it.
     steps[id] = step ? { output: value(step.o), outcome: step.s, visits: step.n } : { output: null, outcome: null, visits: 0 };
   }
-  const vars: JsonObject = Object.fromEntries(Object.entries(state._vars).map(([name, slot]) => [name, value(slot)]));
+  const named = Object.entries(state._vars).filter(([name]) => !name.startsWith(HIDDEN));
+  const vars: JsonObject = Object.fromEntries(named.map(([name, slot]) => [name, value(slot)]));
   const names = executionScope(host.execution);
   if (!region.from && region.index === null) return { ...names, vars, steps };
   const whole = region.from ? value(region.from) : null;

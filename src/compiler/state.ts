@@ -1,7 +1,11 @@
 import { Annotation } from "@langchain/langgraph";
 import type { Json, JsonObject } from "../definition/json.ts";
+import { bounded } from "../definition/memory.ts";
 import type { Outcome } from "../definition/step.ts";
 import type { Variable } from "../definition/workflow.ts";
+
+/** Variables that begin with it have no name in expressions and views. */
+export const HIDDEN = "$";
 
 /** A value in the state: itself, or a reference to one that is stored once because it is large (`Store.events.values`). */
 export type Slot = { v: Json; /** Set by hand: it replaces what is there, whatever the reducer. */ set?: true } | { r: string };
@@ -94,12 +98,17 @@ export function mergeVariables(
   const merged = { ...left };
   for (const [name, slot] of Object.entries(right)) {
     const present = Object.hasOwn(merged, name) ? merged[name] : undefined;
-    merged[name] = present === undefined ? slot : mergeSlot(variables[name]?.reducer ?? "replace", present, slot);
+    merged[name] = present === undefined ? slot : mergeSlot(reducerOf(variables, name), present, slot);
   }
   return merged;
 }
 
-function mergeSlot(reducer: Variable["reducer"], left: Slot, right: Slot): Slot {
+/** How a variable joins what is written to it; `remember` is that of a conversation, see memory.ts. */
+export function reducerOf(variables: Record<string, Variable>, name: string): Variable["reducer"] | "remember" {
+  return name.startsWith(HIDDEN) ? "remember" : (variables[name]?.reducer ?? "replace");
+}
+
+function mergeSlot(reducer: Variable["reducer"] | "remember", left: Slot, right: Slot): Slot {
   // Only `replace` variables are ever stored by reference, so both sides hold their value elsewhere.
   if (reducer === "replace" || !("v" in left) || !("v" in right) || right.set) return right;
   const joined = reduced(reducer, left, right);
@@ -107,8 +116,10 @@ function mergeSlot(reducer: Variable["reducer"], left: Slot, right: Slot): Slot 
   return left.set ? { ...joined, set: true } : joined;
 }
 
-function reduced(reducer: Exclude<Variable["reducer"], "replace">, left: { v: Json }, right: { v: Json }): { v: Json } {
+function reduced(reducer: Exclude<Variable["reducer"], "replace"> | "remember", left: { v: Json }, right: { v: Json }): { v: Json } {
   switch (reducer) {
+    case "remember":
+      return { v: bounded([...asList(left.v), ...asList(right.v)]) };
     case "append":
       return { v: [...asList(left.v), ...asList(right.v)] };
     case "merge":

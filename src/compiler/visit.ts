@@ -5,12 +5,13 @@ import { toJson, type Json } from "../definition/json.ts";
 import type { Outcome } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
 import { SignalboxError, toSignalboxError } from "../errors.ts";
-import type { Split, StepResult, WaitRequest } from "../steps/step.ts";
+import type { Remember, Split, StepResult, WaitRequest } from "../steps/step.ts";
 import { askWhatHappened, isOnce, isUnknown, mayHaveHappened, settledEffect } from "./effect.ts";
 import { stepContext } from "./context.ts";
 import { stepEvent } from "./events.ts";
 import type { StepHost, StepPlace, Staged } from "./host.ts";
 import type { StepPlan, WorkflowPlan } from "./plan.ts";
+import type { Slot } from "./state.ts";
 import { nextBackoffMs, PARKED_BACKOFF_MS } from "./retry.ts";
 
 /** Steps an execution may take where the definition says nothing. */
@@ -18,7 +19,14 @@ const DEFAULT_MAX_STEPS = 1_000;
 
 /** How a visit ended, before routing. */
 export type VisitEnd =
-  | { kind: "done"; outcome: Outcome; output: Json; goto?: string | undefined; starts?: NewExecution[] | undefined }
+  | {
+      kind: "done";
+      outcome: Outcome;
+      output: Json;
+      goto?: string | undefined;
+      starts?: NewExecution[] | undefined;
+      remember?: Remember | undefined;
+    }
   | { kind: "failed"; error: SignalboxError }
   | { kind: "wait"; request: WaitRequest }
   | { kind: "split"; split: Split };
@@ -28,6 +36,8 @@ export interface Visit {
   plan: StepPlan;
   host: StepHost;
   scope: Scope;
+  /** The variables of the state, those included that no expression can name. */
+  variables: Readonly<Record<string, Slot>>;
   place: StepPlace;
   /** The wait this visit was parked on, answered. */
   wait: Wait | undefined;
@@ -77,8 +87,8 @@ async function runAttempts(visit: Visit): Promise<VisitEnd> {
       const result = await runAttempt(visit);
       if (result.kind === "wait") return { kind: "wait", request: result.wait };
       if (result.kind === "split") return { kind: "split", split: result.split };
-      const { outcome = "success", output = null, goto, starts } = result;
-      return { kind: "done", outcome, output: toJson(output), goto, starts };
+      const { outcome = "success", output = null, goto, starts, remember } = result;
+      return { kind: "done", outcome, output: toJson(output), goto, starts, remember };
     } catch (thrown) {
       const error = stepError(thrown, visit);
       if (mayHaveHappened(visit, error)) return { kind: "wait", request: askWhatHappened(visit, error.message) };

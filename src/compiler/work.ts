@@ -3,7 +3,16 @@ import type { Outcome } from "../definition/step.ts";
 import type { Variable } from "../definition/workflow.ts";
 import type { Staged } from "./host.ts";
 import { toSlot } from "./scope.ts";
-import { mergeSteps, mergeVariables, visibleRegionState, type GraphState, type Slot, type StateUpdate, type StepState } from "./state.ts";
+import {
+  mergeSteps,
+  mergeVariables,
+  reducerOf,
+  visibleRegionState,
+  type GraphState,
+  type Slot,
+  type StateUpdate,
+  type StepState,
+} from "./state.ts";
 
 /** The state as one node sees it while it runs one step or a stretch of them, and the update that brings LangGraph there. */
 export interface Work {
@@ -66,7 +75,7 @@ export function recordVisit(work: Work, record: VisitRecord, variables: Record<s
   const values = [...work.staged.values];
   const slots: Record<string, Slot> = {};
   for (const [name, value] of record.variables) {
-    const inline = (variables[name]?.reducer ?? "replace") !== "replace";
+    const inline = reducerOf(variables, name) !== "replace";
     slots[name] = inline ? { v: value } : toSlot(value, values, `Variable "${name}"`);
   }
   const step = { s: record.outcome, n: record.visit, o: toSlot(record.output, values, `The output of step "${record.stepId}"`) };

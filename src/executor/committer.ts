@@ -2,6 +2,7 @@ import type { TimedDraft } from "../compiler/host.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import type { Execution, InboxMessage, NewExecution } from "../definition/execution.ts";
+import type { MemoryAppend } from "../definition/memory.ts";
 import type { OpenWait } from "../definition/wait.ts";
 import { toSignalboxError, type SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
@@ -21,6 +22,7 @@ export interface Changes {
   values: ExecutionCommit["values"];
   sends: InboxMessage[];
   starts: NewExecution[];
+  memories: MemoryAppend[];
 }
 
 export interface Committer {
@@ -180,6 +182,7 @@ function emptyChanges(): Changes {
     values: [],
     sends: [],
     starts: [],
+    memories: [],
   };
 }
 

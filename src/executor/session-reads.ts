@@ -2,6 +2,7 @@ import { decisionIdOf } from "../ai/decision-record.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
+import type { Memory } from "../definition/memory.ts";
 import type { Store } from "../ports/store.ts";
 import { patientRead, type Patience } from "./patient-read.ts";
 
@@ -11,6 +12,7 @@ export interface SessionReads {
   values(refs: readonly string[]): Promise<Map<string, Json>>;
   /** Values that were made here. */
   keep(values: readonly { ref: string; value: Json }[]): void;
+  memory(key: string): Promise<Memory | undefined>;
   decision(path: string, visit: number): Promise<Decision | undefined>;
   isRecorded(decisionId: string): Promise<boolean>;
   /** Whether another execution of the tenant is there. */
@@ -31,6 +33,7 @@ export function createSessionReads(store: Store, { id, tenant }: Pick<Execution,
     keep(values) {
       for (const { ref, value } of values) loaded.set(ref, value);
     },
+    memory: (key) => patientRead(() => store.memories.get(tenant, key), patience),
     decision: (path, visit) => patientRead(() => store.decisions.get(tenant, decisionIdOf(`${id}/${path}/${visit}`)), patience),
     exists: async (executionId) => (await patientRead(() => store.executions.get(tenant, executionId), patience)) !== undefined,
     isRecorded: async (decisionId) => (await patientRead(() => store.decisions.get(tenant, decisionId), patience)) !== undefined,

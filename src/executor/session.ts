@@ -107,6 +107,7 @@ export function createSession(options: SessionOptions): Session {
     committer.pending.drafts.push(...changes.events);
     committer.pending.values.push(...changes.values);
     committer.pending.starts.push(...(changes.starts ?? []));
+    committer.pending.memories.push(...(changes.memories ?? []));
     reads.keep(changes.values);
     draft.stepsTaken += changes.steps;
     for (const path of changes.finished) delete draft.inFlight[path];
@@ -182,6 +183,7 @@ export function createSession(options: SessionOptions): Session {
       flushSoon(LAZY_FLUSH_MS);
     },
     values: (refs) => reads.values(refs),
+    memory: (key) => reads.memory(key),
     models: (place) => options.modelsFor(session, place),
     ...options.outside,
     thread: (place) => createStepThread({ place, draft, committer, reads, saver: store.checkpointer, flush, patience }),

@@ -1,5 +1,5 @@
 import type { WorkflowPlan } from "../compiler/plan.ts";
-import type { GraphState } from "../compiler/state.ts";
+import { HIDDEN, type GraphState } from "../compiler/state.ts";
 import { durationMs } from "../definition/duration.ts";
 import type { ExecutionEventType } from "../definition/event.ts";
 import type { ExecutionError, ExecutionStatus } from "../definition/execution.ts";
@@ -123,7 +123,8 @@ async function tellParent({ draft, committer, exists }: Session): Promise<void> 
 /** Copies the variables into the record, where lists and single reads find them without a checkpoint. Secret ones stay out. */
 function keepVariables({ session, plan, state }: Settling): void {
   if (!state) return;
-  const shown = Object.entries(state._vars).filter(([name]) => plan.definition.variables[name]?.secret !== true);
+  const named = Object.entries(state._vars).filter(([name]) => !name.startsWith(HIDDEN));
+  const shown = named.filter(([name]) => plan.definition.variables[name]?.secret !== true);
   session.draft.variables = Object.fromEntries(shown.map(([name, slot]) => [name, "v" in slot ? slot.v : { $ref: slot.r }]));
 }
 

@@ -4,10 +4,13 @@ import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import type { Execution, ExecutionStatus, InboxMessage, NewExecution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
+import type { MemoryAppend } from "../definition/memory.ts";
 import type { Page } from "../definition/page.ts";
 import type { Vote } from "../definition/voting.ts";
 import type { OpenWait, Reminders, TaskLease, WaitAnswer, WaitKind } from "../definition/wait.ts";
 import type { ExecutionStats, Workflow, WorkflowDefinition, WorkflowStatus } from "../definition/workflow.ts";
+import type { DecisionStore } from "./decision-store.ts";
+import type { MemoryStore } from "./memory-store.ts";
 import type { EventTypeStore, ParkedEventStore, ReceivedEventStore } from "./inbound-store.ts";
 
 /**
@@ -21,6 +24,7 @@ export interface Store {
   readonly inbox: InboxStore;
   readonly waits: WaitStore;
   readonly decisions: DecisionStore;
+  readonly memories: MemoryStore;
   readonly schedules: ScheduleStore;
   readonly received: ReceivedEventStore;
   readonly parked: ParkedEventStore;
@@ -148,6 +152,8 @@ export interface ExecutionCommit {
   sends: InboxMessage[];
   /** Executions of the tenant that begin with this commit; one that is there already stays as it is. */
   starts: NewExecution[];
+  /** What is added to memories of the tenant, each addition exactly once; other executions may add to the same at the same time. */
+  memories: MemoryAppend[];
 }
 
 /** Arguments of `BaseCheckpointSaver.put`, to be stored so that `checkpointer` returns them. The thread is the execution. */
@@ -249,21 +255,6 @@ export interface WaitQuery {
   status?: OpenWait["status"] | undefined;
   executionId?: string | undefined;
   workflowId?: string | undefined;
-  pageSize: number;
-  pageToken?: string | undefined;
-}
-
-export interface DecisionStore {
-  get(tenant: string, id: string): Promise<Decision | undefined>;
-  list(tenant: string, filter: DecisionQuery): Promise<Page<Decision>>;
-  /** All decisions of several executions in one round trip, oldest first. */
-  listOf(tenant: string, executionIds: readonly string[]): Promise<Map<string, Decision[]>>;
-}
-
-export interface DecisionQuery {
-  executionId?: string | undefined;
-  workflowId?: string | undefined;
-  stepId?: string | undefined;
   pageSize: number;
   pageToken?: string | undefined;
 }

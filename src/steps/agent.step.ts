@@ -6,13 +6,14 @@ import { ModelReference } from "../ai/model-reference.ts";
 import { Duration, durationMs } from "../definition/duration.ts";
 import { inputSchemaIssues } from "../definition/input-schema.ts";
 import { JsonRecord, JsonValue, type Json, type JsonObject } from "../definition/json.ts";
+import { MemoryConfig, RememberedMessage } from "../definition/memory.ts";
 import { SignalboxError, type Issue } from "../errors.ts";
 import type { WaitAnswer } from "../definition/wait.ts";
 import { answerCall, whyNot } from "./agent-call.ts";
 import { Approve, questionOf, type Question } from "./agent-approval.ts";
 import { runAgent } from "./agent-graph.ts";
 import { didOf, messagesOf, saidOf, type Said, type Turn } from "./agent-turns.ts";
-import { messageText, readJson } from "./model-json.ts";
+import { messageText, readJson, rememberExchange } from "./model-json.ts";
 import { defineStepWith, type StepContext, type StepResult } from "./step.ts";
 import { createToolbox, type Toolbox } from "./toolbox.ts";
 
@@ -24,6 +25,7 @@ const Config = z.strictObject({
   prompt: JsonValue.describe("The task; what is no text is sent as JSON"),
   tools: z.array(z.string().min(1).max(255)).max(50).default([]).describe("Tools it may call; `mcp:<server>/*` is all of a server"),
   approve: Approve.optional(),
+  memory: MemoryConfig.optional(),
   responseSchema: JsonRecord.optional().describe("JSON Schema of the answer; the output then has `json`"),
   maxIterations: z.number().int().min(1).max(50).default(10).describe("Model calls at most"),
   maxToolCalls: z.number().int().min(0).max(200).default(20).describe("Tool calls at most"),
@@ -71,10 +73,11 @@ const Asked = z.object({ number: z.number() });
 
 /** On from where the thread stands: until there is an answer, or something a person must allow. */
 async function goOn(context: Context, toolbox: Toolbox, answers: ReadonlyMap<number, WaitAnswer>): Promise<StepResult> {
+  const { memory, prompt } = context.config;
   const { turns, question } = await runAgent<Question>(
     context,
     {
-      ask: (before) => ask(context, toolbox, before),
+      ask: (told, before) => ask(context, toolbox, told, z.array(RememberedMessage).parse(before)),
       problemWith: ({ said }) => readAnswer(context.config, said).problem,
       questionOf(call) {
         const tool = toolbox.get(call.call.name);
@@ -83,16 +86,24 @@ async function goOn(context: Context, toolbox: Toolbox, answers: ReadonlyMap<num
       },
       call: (call) => answerCall(context, toolbox, call, answers.get(call.number)),
     },
-    { history: () => Promise.resolve(null) },
+    { history: async () => (memory ? await context.recall(memory) : []) },
   );
-  if (!question) return { kind: "done", output: outputOf(context.config, turns) };
+  if (!question) {
+    const remember = memory && rememberExchange(memory, prompt, saidOf(turns).at(-1)?.said ?? "");
+    return { kind: "done", output: outputOf(context.config, turns), remember };
+  }
   const timeoutMs = durationMs(context.config.approve?.timeout ?? "");
   const dueAt = timeoutMs === undefined ? null : context.now() + timeoutMs;
   return { kind: "wait", wait: { kind: "approval", dueAt, state: { number: question.number }, open: question.open } };
 }
 
 /** One model call. At a limit the model is asked without tools, so that all it can do is answer. */
-async function ask({ config, policy, models, signal }: Context, toolbox: Toolbox, turns: readonly Turn[]): Promise<Said> {
+async function ask(
+  { config, policy, models, signal }: Context,
+  toolbox: Toolbox,
+  turns: readonly Turn[],
+  before: readonly RememberedMessage[],
+): Promise<Said> {
   const iterations = saidOf(turns).length;
   const toolCalls = didOf(turns).length;
   const isLast = iterations + 1 >= config.maxIterations || toolCalls >= config.maxToolCalls;
@@ -100,7 +111,7 @@ async function ask({ config, policy, models, signal }: Context, toolbox: Toolbox
   if (isLimit && config.onLimit === "fail") throw limitError(config, { iterations, toolCalls });
   const reply = await models.complete({
     model: config.model,
-    messages: conversation(config, turns, isLimit),
+    messages: conversation(config, turns, before, isLimit),
     tools: isLast ? undefined : toolbox.forModel,
     schema: config.responseSchema && { name: "answer", schema: config.responseSchema },
     temperature: config.temperature,
@@ -116,9 +127,15 @@ async function ask({ config, policy, models, signal }: Context, toolbox: Toolbox
   return { said: text, calls, model, offline, tokensIn, tokensOut };
 }
 
-function conversation({ system, prompt }: AgentConfig, turns: readonly Turn[], isLimit: boolean): BaseMessageLike[] {
+function conversation(
+  { system, prompt }: AgentConfig,
+  turns: readonly Turn[],
+  before: readonly RememberedMessage[],
+  isLimit: boolean,
+): BaseMessageLike[] {
   return [
     ...(system === undefined ? [] : [["system", messageText(system)] satisfies BaseMessageLike]),
+    ...before.map(({ role, content }): BaseMessageLike => [role, content]),
     ["user", messageText(prompt)],
     ...messagesOf(turns),
     ...(isLimit ? [["user", ANSWER_NOW] satisfies BaseMessageLike] : []),

@@ -2,6 +2,8 @@ import type { BaseMessageLike } from "@langchain/core/messages";
 import type { ModelReply } from "../ai/model-call.ts";
 import { compileInputSchema } from "../definition/input-schema.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
+import type { MemoryConfig, RememberedMessage } from "../definition/memory.ts";
+import type { Remember } from "./step.ts";
 
 const MAX_QUOTED_ANSWER = 8_000;
 const MAX_PROBLEMS_TOLD = 5;
@@ -9,6 +11,15 @@ const MAX_PROBLEMS_TOLD = 5;
 /** `${ vars.order }` may be an object; a model reads text. */
 export function messageText(content: Json): string {
   return typeof content === "string" ? content : JSON.stringify(content, null, 2);
+}
+
+/** What a conversation gains by a step: what was asked, and what came of it. */
+export function rememberExchange(memory: MemoryConfig, asked: Json, answer: string): Remember {
+  const messages: RememberedMessage[] = [
+    { role: "user", content: messageText(asked) },
+    { role: "assistant", content: answer },
+  ];
+  return { memory, messages };
 }
 
 /** The answer as JSON of the schema, or what is wrong with it, for the model to read. */

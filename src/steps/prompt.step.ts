@@ -6,8 +6,9 @@ import { ModelReference } from "../ai/model-reference.ts";
 import { Duration, durationMs } from "../definition/duration.ts";
 import { inputSchemaIssues } from "../definition/input-schema.ts";
 import { JsonRecord, JsonValue, type JsonObject } from "../definition/json.ts";
-import { complaint, messageText, readJson } from "./model-json.ts";
-import { defineStep, type StepContext } from "./step.ts";
+import { MemoryConfig, type RememberedMessage } from "../definition/memory.ts";
+import { complaint, messageText, readJson, rememberExchange } from "./model-json.ts";
+import { defineStep, type Remember, type StepContext, type StepResult } from "./step.ts";
 
 const Config = z.strictObject({
   model: ModelReference.default("default").describe("`provider:model`, or `default`"),
@@ -18,6 +19,7 @@ const Config = z.strictObject({
     .max(200)
     .optional()
     .describe("A conversation, between `system` and `prompt`"),
+  memory: MemoryConfig.optional(),
   responseSchema: JsonRecord.optional().describe("JSON Schema of the answer; the output then has `json`"),
   temperature: z.number().min(0).max(2).optional(),
   maxTokens: z.number().int().min(1).max(1_000_000).optional(),
@@ -47,25 +49,34 @@ export default defineStep({
   },
 
   async run(context) {
-    const { responseSchema } = context.config;
-    const messages = messagesOf(context.config);
+    const { responseSchema, memory } = context.config;
+    const before = memory ? await context.recall(memory) : [];
+    const messages = messagesOf(context.config, before);
+    const done = (said: ModelReply, output: JsonObject): StepResult => ({ kind: "done", output, remember: exchange(context.config, said) });
     const reply = await ask(context, messages);
-    if (!responseSchema) return { kind: "done", output: outputOf(reply, usageOf(reply)) };
+    if (!responseSchema) return done(reply, outputOf(reply, usageOf(reply)));
 
     const answer = readJson(reply, responseSchema);
-    if ("json" in answer) return { kind: "done", output: { ...outputOf(reply, usageOf(reply)), json: answer.json } };
+    if ("json" in answer) return done(reply, { ...outputOf(reply, usageOf(reply)), json: answer.json });
     context.log("The answer does not fit its schema; asking once more.", { model: reply.model });
     const repaired = await ask(context, [...messages, ...complaint(reply, answer.problem)]);
     const second = readJson(repaired, responseSchema);
-    if ("json" in second) return { kind: "done", output: { ...outputOf(repaired, usageOf(reply, repaired)), json: second.json } };
+    if ("json" in second) return done(repaired, { ...outputOf(repaired, usageOf(reply, repaired)), json: second.json });
     throw modelError("invalid", `${repaired.model} gave no answer that fits the schema: ${second.problem}`, { model: repaired.model });
   },
 });
 
-function messagesOf({ system, messages = [], prompt }: PromptConfig): BaseMessageLike[] {
+/** What is remembered: what was asked last, and the answer. */
+function exchange({ memory, prompt, messages = [] }: PromptConfig, reply: ModelReply): Remember | undefined {
+  const asked = prompt ?? messages.findLast(({ role }) => role === "user")?.content;
+  return memory && asked !== undefined ? rememberExchange(memory, asked, reply.text) : undefined;
+}
+
+function messagesOf({ system, messages = [], prompt }: PromptConfig, before: readonly RememberedMessage[]): BaseMessageLike[] {
   return [
     ...(system === undefined ? [] : [["system", messageText(system)] as const]),
     ...messages.map(({ role, content }) => [role, messageText(content)] as const),
+    ...before.map(({ role, content }) => [role, content] as const),
     ...(prompt === undefined ? [] : [["user", messageText(prompt)] as const]),
   ].map(([role, content]): BaseMessageLike => [role, content]);
 }

@@ -6,6 +6,7 @@ import type { Decision } from "../definition/decision.ts";
 import type { EventDraft, PublishedEvent } from "../definition/event.ts";
 import type { NewExecution } from "../definition/execution.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
+import type { MemoryConfig, RememberedMessage } from "../definition/memory.ts";
 import type { NextStep, Outcome, Step } from "../definition/step.ts";
 import type { WaitAnswer, WaitKind } from "../definition/wait.ts";
 import type { Vote } from "../definition/voting.ts";
@@ -85,9 +86,16 @@ export type StepResult =
       goto?: string;
       /** Executions that begin in the commit that records this result, and nobody waits for. */
       starts?: NewExecution[];
+      remember?: Remember | undefined;
     }
   | { kind: "wait"; wait: WaitRequest }
   | { kind: "split"; split: Split };
+
+/** What a finished step adds to a conversation, in the commit that says it is finished. */
+export interface Remember {
+  memory: MemoryConfig;
+  messages: RememberedMessage[];
+}
 
 /** How a step with regions runs them. Evaluated once, when the step is entered. */
 export interface Split {
@@ -216,6 +224,8 @@ export interface StepContext<C = unknown> {
     /** Stores the record in a commit of its own before it takes effect. */
     record(decision: Decision): Promise<void>;
   };
+  /** What was said before in a conversation, as much of it as the step asks for, oldest first. */
+  recall(memory: MemoryConfig): Promise<RememberedMessage[]>;
   thread: StepThread;
   children: Children;
   /** Adds an event to the history with the step's next commit. */

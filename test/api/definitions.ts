@@ -86,3 +86,16 @@ export const ROUTE = {
     { id: "support", type: "end" },
   ],
 };
+
+/** Remembers what it is asked for each customer. */
+export const TALK = {
+  id: "talk",
+  name: "Talk",
+  steps: [
+    {
+      id: "say",
+      type: "prompt",
+      config: { prompt: "Hello, I am ${ input.customer }.", memory: { scope: "thread", key: "support/${ input.customer }" } },
+    },
+  ],
+};

@@ -3,14 +3,14 @@ import { OPERATIONS } from "../../src/api/operations/index.ts";
 import type { ExecutionView } from "../../src/api/views/execution.ts";
 import type { WorkflowView } from "../../src/api/views/workflow.ts";
 import type { ExecutionEvent } from "../../src/definition/event.ts";
-import { ASK, LINE, ROUTE } from "./definitions.ts";
+import { ASK, LINE, ROUTE, TALK } from "./definitions.ts";
 import { startApi, type ApiClient } from "./support.ts";
 
 let api: ApiClient;
 
 beforeAll(async () => {
   api = await startApi();
-  for (const body of [LINE, ASK, ROUTE]) await api.call("POST /api/v1/workflows", { body });
+  for (const body of [LINE, ASK, ROUTE, TALK]) await api.call("POST /api/v1/workflows", { body });
 });
 afterAll(async () => await api[Symbol.asyncDispose]());
 
@@ -19,12 +19,14 @@ const { id: _id, ...unnamed } = LINE;
 test("every answer fits the schema its operation declares", async () => {
   const decided = await api.execute("route", { input: { text: "a crash with an error" } });
   const asked = await api.execute("ask", { input: { amount: 3 } });
+  await api.execute("talk", { input: { customer: "ann" } });
   const decisions = await api.call<{ items: { id: string }[] }>("GET /api/v1/decisions");
   const ids: Record<string, string> = {
     executions: decided.id,
     approvals: asked.waits[0]?.id ?? "",
     decisions: decisions.body.items[0]?.id ?? "",
     workflows: "line",
+    memories: "support%2Fann",
   };
   for (const { route, output, name } of OPERATIONS.filter(({ route: address }) => address.startsWith("GET") && !address.includes(":ref"))) {
     const noun = route.split("/")[3] ?? "";
@@ -33,6 +35,17 @@ test("every answer fits the schema its operation declares", async () => {
     expect(status, path).toBe(200);
     expect(output.safeParse(body).error?.issues ?? [], path).toEqual([]);
   }
+});
+
+test("what is remembered under a key can be read and forgotten, and a foreign key is unknown", async () => {
+  const path = "/api/v1/memories/support%2Fbob";
+  expect(await api.refused(`GET ${path}`)).toMatchObject({ status: 404, code: "NOT_FOUND" });
+  await api.execute("talk", { input: { customer: "bob" } });
+  const { body } = await api.call<{ key: string; messages: { role: string }[] }>(`GET ${path}`);
+  expect({ key: body.key, roles: body.messages.map(({ role }) => role) }).toEqual({ key: "support/bob", roles: ["user", "assistant"] });
+  expect((await api.call(`DELETE ${path}`)).body).toEqual({ key: "support/bob", forgotten: true });
+  expect((await api.call(`DELETE ${path}`)).body).toEqual({ key: "support/bob", forgotten: false });
+  expect((await api.refused(`GET ${path}`)).status).toBe(404);
 });
 
 test("create answers 201 with Location and ETag, and what it made is there", async () => {

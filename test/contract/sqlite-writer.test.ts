@@ -70,6 +70,7 @@ describe("the writer", () => {
           consumed: [],
           sends: [],
           starts: [],
+          memories: [],
           values: [],
         },
       ],
@@ -98,6 +99,7 @@ describe("the writer", () => {
       consumed: [],
       sends: [],
       starts: [],
+      memories: [],
     };
     const outcomes = runBatch(database, [["commitExecution", { ...commit, values: [broken] }], createWrite("b")]);
     expect(outcomes.map((outcome) => outcome[1])).toEqual(["INTERNAL", undefined]);

@@ -409,6 +409,8 @@ describe("an agent goes on where it was", () => {
     await engine.define(asking());
     const { id } = await engine.start("ask", { task: "x" });
     await expect.poll(() => calls.length).toBe(2);
+    // What is done is durable without waiting for what is not.
+    await expect.poll(async () => (await engine.events(id)).some(({ type }) => type === "tool.called")).toBe(true);
     // The first worker stops beating: as a stopped process does, time goes on without its timers.
     const second = engine.addWorker("worker-2");
     const now = ((await engine.executor.get("default", id)).leaseUntil ?? 0) + 1;

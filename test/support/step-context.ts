@@ -64,6 +64,7 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
     state: () => ({ input: scope["input"] ?? {}, vars: scope["vars"] ?? {}, steps: scope["steps"] ?? {} }),
     policy: undefined,
     models: { complete: (request) => models.complete(request) },
+    recall: () => Promise.resolve([]),
     thread: {
       checkpointer: new MemorySaver(),
       keep: (value) => ({ v: value }),

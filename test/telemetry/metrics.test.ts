@@ -131,6 +131,7 @@ testInMemory("an execution taken from a worker that vanished is a takeover, and 
     values: [],
     sends: [],
     starts: [],
+    memories: [],
   };
   await engine.store.executions.commit({
     guard: { epoch, lastSeq, token: handle.token },

@@ -82,6 +82,7 @@ export async function end(store: Store, id: string): Promise<void> {
     consumed: [],
     sends: [],
     starts: [],
+    memories: [],
     values: [],
   });
 }

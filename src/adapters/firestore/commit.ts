@@ -13,6 +13,7 @@ import { eventPages } from "./event-page.ts";
 import { executionDocuments, readExecution, timeOf, tokenOf } from "./execution-document.ts";
 import { documentId } from "./document-id.ts";
 import { messageDocument } from "./inbox.ts";
+import { memoryWrites } from "./memories.ts";
 import type { MailWatch } from "./mail-watch.ts";
 import type { Places } from "./places.ts";
 import { valueDocuments } from "./values.ts";
@@ -65,6 +66,7 @@ export function createCommit({ firestore, caller, places, memory, mail }: Commit
         ...absent,
         ...(ahead.length > 0 ? [] : immutable),
         ...(await waitUpdates(firestore, places, tenant, commit)),
+        ...(await memoryWrites(firestore, places, commit)),
       ];
       checkSize(writes);
       const [result] = await commitOnce(firestore, writes);

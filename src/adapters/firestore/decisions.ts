@@ -1,6 +1,6 @@
 import type { DocumentReference, DocumentSnapshot } from "@google-cloud/firestore";
 import type { Decision } from "../../definition/decision.ts";
-import type { DecisionStore } from "../../ports/store.ts";
+import type { DecisionStore } from "../../ports/decision-store.ts";
 import type { Call } from "./caller.ts";
 import { inChunks } from "./chunk.ts";
 import { packBody, readBody } from "./document-body.ts";

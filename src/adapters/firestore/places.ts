@@ -15,6 +15,7 @@ export interface Places {
   wait(tenant: string, id: string): DocumentReference;
   decisions(tenant: string): CollectionReference;
   decision(tenant: string, id: string): DocumentReference;
+  memory(tenant: string, key: string): DocumentReference;
   workflows(tenant: string): CollectionReference;
   workflow(tenant: string, id: string): DocumentReference;
   received(tenant: string): CollectionReference;
@@ -38,6 +39,7 @@ export function placesIn(firestore: Firestore): Places {
     wait: (tenant, id) => below(tenant, "waits").doc(documentId(id)),
     decisions: (tenant) => below(tenant, "decisions"),
     decision: (tenant, id) => below(tenant, "decisions").doc(documentId(id)),
+    memory: (tenant, key) => below(tenant, "memories").doc(documentId(key)),
     workflows: (tenant) => below(tenant, "workflows"),
     workflow: (tenant, id) => below(tenant, "workflows").doc(documentId(id)),
     received: (tenant) => below(tenant, "received"),

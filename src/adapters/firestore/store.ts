@@ -17,6 +17,7 @@ import { createInbox } from "./inbox.ts";
 import { createMailWatch } from "./mail-watch.ts";
 import { createMarkRelayed } from "./mark-relayed.ts";
 import { placesIn } from "./places.ts";
+import { createMemories } from "./memories.ts";
 import { createRetention } from "./retention.ts";
 import { createSchedules } from "./schedules.ts";
 import { createWaits } from "./waits.ts";
@@ -76,6 +77,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
     inbox: createInbox({ firestore, caller, places, mail }),
     waits: createWaits({ firestore, caller, places, mail }),
     decisions: createDecisions({ call: caller.call, places }),
+    memories: createMemories({ call: caller.call, places, clock }),
     schedules: createSchedules({ firestore, caller, places }),
     received: createReceived({ firestore, caller, places, clock }),
     parked: createParked({ firestore, caller, places, clock }),

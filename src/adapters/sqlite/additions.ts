@@ -43,4 +43,7 @@ export const ADDITIONS: readonly string[] = [
   CREATE TABLE IF NOT EXISTS relays (execution INTEGER PRIMARY KEY, relay_at INTEGER NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS relays_due ON relays (relay_at);
   `,
+  /* sql */ `CREATE TABLE IF NOT EXISTS memories (tenant TEXT NOT NULL, key TEXT NOT NULL, expire_at INTEGER NOT NULL, doc TEXT NOT NULL) STRICT`,
+  /* sql */ `CREATE UNIQUE INDEX IF NOT EXISTS memory_keys ON memories (tenant, key)`,
+  /* sql */ `CREATE INDEX IF NOT EXISTS memories_expired ON memories (expire_at)`,
 ];

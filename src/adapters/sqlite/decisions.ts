@@ -1,5 +1,5 @@
 import type { Decision } from "../../definition/decision.ts";
-import type { DecisionStore } from "../../ports/store.ts";
+import type { DecisionStore } from "../../ports/decision-store.ts";
 import type { Connection } from "./connection.ts";
 import { readPage } from "./page-query.ts";
 

@@ -1,7 +1,9 @@
+import type { MemoryAppend } from "../../definition/memory.ts";
 import { SignalboxError } from "../../errors.ts";
 import { putCheckpoints, type CheckpointRows } from "./checkpoint-operations.ts";
 import type { Database } from "./database.ts";
 import { sendMessage, type MessageRow } from "./inbox-operations.ts";
+import { appendMemory } from "./memories.ts";
 import { closeWait, insertWait, noteReminder, type WaitRow } from "./wait-operations.ts";
 import { placeRelay } from "./relay-operations.ts";
 
@@ -54,6 +56,7 @@ export interface CommitRows {
   consumed: readonly string[];
   values: { ref: string; doc: string }[];
   sends: MessageRow[];
+  memories: MemoryAppend[];
   starts: NewRows[];
 }
 
@@ -154,6 +157,7 @@ function writeParts(database: Database, execution: number, commit: CommitRows): 
   for (const messageId of commit.consumed) {
     database.run("DELETE FROM inbox WHERE tenant = ? AND execution_id = ? AND id = ?", [tenant, id, messageId]);
   }
+  for (const append of commit.memories) appendMemory(database, tenant, append);
   for (const { ref, doc } of commit.values) {
     database.run("INSERT INTO execution_values (execution, ref, doc) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [execution, ref, doc]);
   }

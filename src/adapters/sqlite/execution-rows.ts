@@ -43,7 +43,7 @@ export function pageOf(events: readonly ExecutionEvent[]): EventPage | null {
 }
 
 export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows | null): CommitRows {
-  const { guard, execution, events, decisions, openWaits, closeWaits, remindedWaits, consumed, values, sends, starts } = commit;
+  const { guard, execution, events, decisions, openWaits, closeWaits, remindedWaits, consumed, values, sends, starts, memories } = commit;
   return {
     guard: { epoch: guard.epoch, lastSeq: guard.lastSeq },
     row: executionRow(execution),
@@ -57,6 +57,7 @@ export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows 
     values: values.map(({ ref, value }) => ({ ref, doc: JSON.stringify(value) })),
     sends: sends.map(messageRow),
     starts: starts.map((started) => ({ row: executionRow(started.execution), page: pageOf(started.events) })),
+    memories,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   setResult,
   settleParked,
 } from "./inbound-operations.ts";
+import { deleteMemory } from "./memories.ts";
 import { sendMessage } from "./inbox-operations.ts";
 import { markRelayed } from "./relay-operations.ts";
 import { deleteExpired } from "./retention.ts";
@@ -28,6 +29,7 @@ export const OPERATIONS = {
   answerWait,
   voteOnWait,
   leaseWait,
+  deleteMemory,
   putSchedule,
   removeSchedule,
   addReceived,

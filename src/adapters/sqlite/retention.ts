@@ -58,6 +58,7 @@ export function createRetention({ write }: Connection, clock: Clock): Retention 
 
 /** The number of executions deleted. */
 export function deleteExpired(database: Database, { now, limit }: { now: number; limit: number }): number {
+  database.run("DELETE FROM memories WHERE expire_at <= ?", [now]);
   const rows = database.all<{ number: number; tenant: string; id: string; createdAt: string; parentId: string | null }>(
     `SELECT number, tenant, id, created_at "createdAt", doc ->> '$.parent.executionId' "parentId" FROM executions WHERE expire_at <= ? LIMIT ?`,
     [now, limit],

@@ -9,6 +9,7 @@ import { sqliteEvents } from "./events.ts";
 import { sqliteExecutions } from "./executions.ts";
 import { sqliteInbound } from "./inbound.ts";
 import { sqliteInbox } from "./inbox.ts";
+import { sqliteMemories } from "./memories.ts";
 import { holdOwner, noOwners, type Owners } from "./owners.ts";
 import { createRetention } from "./retention.ts";
 import { sqliteSchedules } from "./schedules.ts";
@@ -54,6 +55,7 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
     inbox: sqliteInbox(connection, changes),
     waits: sqliteWaits(connection, changes),
     decisions: sqliteDecisions(connection),
+    memories: sqliteMemories(connection, clock),
     schedules: sqliteSchedules(connection, clock),
     ...sqliteInbound(connection, clock),
     checkpointer: new SqliteSaver(connection, checkpoints),

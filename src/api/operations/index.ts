@@ -7,6 +7,7 @@ import { deleteEventType, eventType, eventTypes, putEventType } from "./event-ty
 import { publishEvents, receivedEvent, receivedEvents, replayEvents } from "./events.ts";
 import { cancelExecution, dismissExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
 import { executeWorkflow, execution, executions } from "./executions.ts";
+import { forgetMemory, memory } from "./memories.ts";
 import type { Operation, Subscription } from "./operation.ts";
 import { discardParkedEvent, parkedEvent, parkedEvents, redriveParkedEvent } from "./parked-events.ts";
 import { stepTypes } from "./step-types.ts";
@@ -49,6 +50,8 @@ export const OPERATIONS: readonly Operation[] = [
   settleEffect,
   decisions,
   decision,
+  memory,
+  forgetMemory,
   triggers,
   enableTrigger,
   disableTrigger,

@@ -38,6 +38,7 @@ export type Noun =
   | "executions"
   | "approvals"
   | "decisions"
+  | "memories"
   | "triggers"
   | "events"
   | "event types"

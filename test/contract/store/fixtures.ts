@@ -130,6 +130,7 @@ export function commitOn(handle: ExecutionHandle, over: Partial<Execution>, part
     values: [],
     sends: [],
     starts: [],
+    memories: [],
     ...parts,
   };
 }

@@ -11,6 +11,7 @@ import { inboxSuite } from "./inbox.suite.ts";
 import { leasesSuite } from "./leases.suite.ts";
 import { lifeSuite } from "./life.suite.ts";
 import { oddDataSuite } from "./odd-data.suite.ts";
+import { memoriesSuite } from "./memories.suite.ts";
 import { relaySuite } from "./relay.suite.ts";
 import { schedulesSuite } from "./schedules.suite.ts";
 import { tenantsSuite } from "./tenants.suite.ts";
@@ -46,6 +47,7 @@ export function describeStore(adapter: StoreUnderTest): void {
     inboxSuite(adapter);
     waitsSuite(adapter);
     decisionsSuite(adapter);
+    memoriesSuite(adapter);
     schedulesSuite(adapter);
     inboundSuite(adapter);
     watchSuite(adapter);
