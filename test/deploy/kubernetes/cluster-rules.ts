@@ -139,16 +139,20 @@ function identityFindings(manifests: readonly Manifest[]): string[] {
   });
 }
 
-/** Paths of the process that are for the cluster alone. */
+/** Paths of the process that are for the cluster alone, and those that callers outside must reach. */
 function routeFindings(manifests: readonly Manifest[]): string[] {
   const inside = ["/metrics", "/livez", "/readyz", "/healthz"];
+  const outside = ["/api/v1", "/graphql", "/hooks", "/push/pubsub", "/docs", "/errors", "/openapi.json"];
   return manifests
     .filter(({ kind }) => kind === "HTTPRoute")
     .flatMap((route) => {
       // Held by its schema.
       const { rules } = route["spec"] as { rules: { matches: { path: { value: string } }[] }[] };
       const prefixes = rules.flatMap(({ matches }) => matches.map(({ path }) => path.value.replace(/\/$/, "")));
-      const open = inside.filter((path) => prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)));
-      return open.map((path) => `ROUTE ${nameOf(route)}: ${path} is reachable from outside`);
+      const isOpen = (path: string) => prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`));
+      return [
+        ...inside.filter(isOpen).map((path) => `ROUTE ${nameOf(route)}: ${path} is reachable from outside`),
+        ...outside.filter((path) => !isOpen(path)).map((path) => `ROUTE ${nameOf(route)}: ${path} is not reachable`),
+      ];
     });
 }

@@ -95,6 +95,7 @@ const MISTAKES: readonly (readonly [finding: RegExp, object: string, pointer: st
   [/^IDENTITY signalbox-api: SIGNALBOX_QUEUE is pubsub:signalbox-staging/, SETTINGS, "/data/SIGNALBOX_QUEUE", "pubsub:signalbox-staging"],
   [/^IDENTITY signalbox-worker: SIGNALBOX_EVENTS is undefined/, SETTINGS, "/data/SIGNALBOX_EVENTS"],
   [/^IDENTITY signalbox-worker: SIGNALBOX_EVENTS_OUT is off/, SETTINGS, "/data/SIGNALBOX_EVENTS_OUT", "off"],
+  [/^ROUTE .*\/hooks is not reachable/, "HTTPRoute/signalbox", "/spec/rules/0/matches/2"],
   [/^ROUTE .*\/metrics is reachable/, "HTTPRoute/signalbox", "/spec/rules/0/matches/0/path/value", "/"],
   [/^METADATA signalbox-api: cannot get tokens/, "NetworkPolicy/allow-workload-identity", "/spec/egress", []],
   [/^METADATA signalbox-api: reaches .* without/, "ServiceAccount/signalbox-api", "/metadata/annotations"],
