@@ -40,7 +40,7 @@ describe.runIf(emulated)("two processes behind Pub/Sub", () => {
     }
     await Promise.all(pods.map((pod) => pod.ready()));
     // Before the first event: afterwards a process may take five seconds to see what another one wrote.
-    for (const type of ["test.repeated", "test.parked", "test.away", "test.many"]) workflows.set(type, await listenTo(type));
+    for (const type of ["test.repeated", "test.parked", "test.away", "test.many", "test.pushed"]) workflows.set(type, await listenTo(type));
   }, 90_000);
   afterAll(async () => {
     proxy.set("pass");
@@ -110,6 +110,20 @@ describe.runIf(emulated)("two processes behind Pub/Sub", () => {
       status: "REDRIVEN",
     });
     await expect.poll(() => completed("test.parked"), PATIENT).toBe(2);
+  });
+
+  test("a push subscription's messages start executions once, and a bad one is acknowledged", { timeout: 90_000 }, async () => {
+    const id = workflows.get("test.pushed") ?? "";
+    const [topic] = await client.createTopic("orders");
+    await client.createSubscription(topic, "orders-pushed", { pushConfig: { pushEndpoint: `${pods[0]?.baseUrl}/push/pubsub` } });
+    const attributes = { type: "test.pushed", source: "/test", id: "pushed" };
+    await Promise.all(Array.from({ length: 5 }, () => topic.publishMessage({ json: { n: 1 }, attributes })));
+    await topic.publishMessage({ data: Buffer.from("{"), attributes });
+    await topic.publishMessage({ json: { n: 2 }, attributes: { ...attributes, id: "pushed-2" } });
+    await expect.poll(() => completed("test.pushed"), PATIENT).toBe(2);
+    const pushed = async () => (await store.parked.list(tenant, { pageSize: 50 })).items.filter(({ via }) => via === "push");
+    await expect.poll(async () => (await pushed()).map(({ code }) => code), PATIENT).toEqual(["MALFORMED_JSON"]);
+    expect((await store.executions.list(tenant, { workflowId: id, pageSize: 10 })).items).toHaveLength(2);
   });
 
   test("executions start and complete while Pub/Sub is away", { timeout: 90_000 }, async () => {
