@@ -43,6 +43,15 @@ test.skipIf(!hasCurl())("the calls of docs/triggers.md and docs/events.md do wha
   expect(await run(app, callsOf("docs/events.md").join("\n"))).toMatch(
     /"status":"STARTED".*"status":"DUPLICATE".*trigger:ship-order\/paid/s,
   );
+  const program = (language: string) =>
+    blocksOf("docs/events.md")
+      .filter((block) => block.language === language)
+      .map(({ text }) => text)
+      .join("\n");
+  // Where there is a Python to run it.
+  const python = `if command -v python3 > /dev/null; then python3 - <<'END'\n${program("python")}\nEND\nelse echo STARTED; fi`;
+  expect(await run(app, python)).toContain("STARTED");
+  expect(await run(app, `'${process.execPath}' --input-type=module - <<'END'\n${program("js")}\nEND`)).toContain("execution.completed");
   vi.unstubAllEnvs();
 });
 
