@@ -3,12 +3,13 @@ import type { Decision } from "../definition/decision.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { Json } from "../definition/json.ts";
 import type { Memory } from "../definition/memory.ts";
+import { SignalboxError } from "../errors.ts";
 import type { Store } from "../ports/store.ts";
 import { patientRead, type Patience } from "./patient-read.ts";
 
 /** What a session reads while it runs: patiently, because a store that is away for a moment fails no execution. */
 export interface SessionReads {
-  /** Large values by reference; kept, so that each is read once. */
+  /** Large values by reference; kept, so that each is read once. INTERNAL where one is not there. */
   values(refs: readonly string[]): Promise<Map<string, Json>>;
   /** Values that were made here. */
   keep(values: readonly { ref: string; value: Json }[]): void;
@@ -27,6 +28,9 @@ export function createSessionReads(store: Store, { id, tenant }: Pick<Execution,
       if (missing.length > 0) {
         const found = await patientRead(() => store.events.values(tenant, id, missing), patience);
         for (const [ref, value] of found) loaded.set(ref, value);
+        // A value is committed with what refers to it. One that is gone must not be taken for null: an expression would go on with it.
+        const lost = missing.find((ref) => !loaded.has(ref));
+        if (lost !== undefined) throw new SignalboxError("INTERNAL", "A stored value is missing.", { details: { ref: lost } });
       }
       return loaded;
     },
