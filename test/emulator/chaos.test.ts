@@ -9,5 +9,5 @@ describe.runIf(emulated)("three processes on one Firestore", () => {
     const trial = await runChaos({ seed: 3, executions: 40, troubleMs: 15_000, firestore: firestoreAddress });
     expect(trial.losses, chaosReport(trial)).toEqual([]);
     expect(trial.troubles.length).toBeGreaterThan(3);
-  }, 180_000);
+  }, 300_000);
 });

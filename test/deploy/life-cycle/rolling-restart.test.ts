@@ -74,7 +74,7 @@ async function follow(balancer: Balancer, id: string): Promise<{ seqs: number[];
   }
 }
 
-test("a rolling restart under load: no request fails, no finished step runs again, no socket has a gap", { timeout: 120_000 }, async () => {
+test("a rolling restart under load: no request fails, no finished step runs again, no socket has a gap", { timeout: 300_000 }, async () => {
   const pool = [await launch(), await launch(), await launch()];
   const everyone = [...pool];
   try {
