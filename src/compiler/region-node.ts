@@ -115,8 +115,8 @@ async function entryOf(
   lanes: number,
 ): Promise<RegionEntry> {
   const { _vars, _steps, _entry } = work.state;
-  // The item of the loop around keeps its name where `item` becomes another one.
-  const outside = { _vars: { ..._vars, ...(await namedItem(host, work.state)) }, _steps, groups: [...(_entry?.groups ?? []), key] };
+  // Item and index of the loop around keep their names where `item` and `index` become others.
+  const outside = { _vars: { ..._vars, ...(await namedRound(host, work.state)) }, _steps, groups: [...(_entry?.groups ?? []), key] };
   if (split.loop) {
     const lane = { ...split.loop, lane: Number(region.name), lanes };
     return { ...outside, item: null, isList: false, index: null, itemVariable: null, lane };
@@ -127,9 +127,10 @@ async function entryOf(
   return { ...outside, item: from, isList, index, itemVariable: null, lane: null };
 }
 
-async function namedItem(host: StepHost, state: GraphState): Promise<Record<string, Slot>> {
-  const { variable } = regionNames(state);
-  if (variable === null) return {};
+async function namedRound(host: StepHost, state: GraphState): Promise<Record<string, Slot>> {
+  const { variable, indexVariable, index } = regionNames(state);
+  const ofIndex = indexVariable === null ? {} : { [indexVariable]: { v: index } };
+  if (variable === null) return ofIndex;
   const { item } = (await createScope(host, { ...state, _vars: {} }, new Set())) as { item?: Json };
-  return { [variable]: { v: item ?? null } };
+  return { ...ofIndex, [variable]: { v: item ?? null } };
 }

@@ -47,6 +47,7 @@ export async function createScope(
   const whole = region.from ? value(region.from) : null;
   const item = region.isList ? (Array.isArray(whole) ? (whole[region.index ?? 0] ?? null) : null) : whole;
   if (region.variable !== null) vars[region.variable] = item;
+  if (region.indexVariable !== null) vars[region.indexVariable] = region.index;
   return { ...names, vars, steps, item, index: region.index };
 }
 
@@ -56,6 +57,7 @@ export function regionNames({ _entry, _ctl }: GraphState): {
   isList: boolean;
   index: number | null;
   variable: string | null;
+  indexVariable: string | null;
 } {
   const lane = _entry?.lane;
   if (!lane)
@@ -64,9 +66,11 @@ export function regionNames({ _entry, _ctl }: GraphState): {
       isList: _entry?.isList ?? false,
       index: _entry?.index ?? null,
       variable: _entry?.itemVariable ?? null,
+      indexVariable: null,
     };
   const round = typeof _ctl[ROUND] === "number" ? _ctl[ROUND] : null;
-  return { from: lane.items, isList: true, index: round, variable: lane.itemVariable };
+  const { itemVariable: variable, indexVariable = null } = lane;
+  return { from: lane.items, isList: true, index: round, variable, indexVariable };
 }
 
 function executionScope(execution: Readonly<Execution>): Scope {

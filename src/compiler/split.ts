@@ -35,6 +35,7 @@ export function splitUpdate(visit: Visit, work: Work, split: Split): Work {
           maxIterations: loop.maxIterations,
           onItemError: loop.onItemError,
           itemVariable: loop.itemVariable,
+          indexVariable: loop.indexVariable,
           items: loop.items === null ? null : slotOf(loop.items),
           length: loop.items === null ? loop.count : loop.items.length,
         }

@@ -55,6 +55,7 @@ export interface LaneEntry {
   maxIterations: number;
   onItemError: "fail" | "continue";
   itemVariable: string | null;
+  indexVariable?: string | null | undefined;
 }
 
 export type StateUpdate = Partial<Omit<GraphState, "_entry">>;

@@ -15,6 +15,7 @@ const Config = z.strictObject({
   maxIterations: z.number().int().min(1).max(100_000).describe("Rounds at most; one more is LOOP_LIMIT_EXCEEDED"),
   body: StepId.describe("First step of the body; the body ends at a step with `nextSteps: []`"),
   itemVariable: z.string().max(64).optional().describe("A declared variable that holds the item too; `item` and `index` are always there"),
+  indexVariable: z.string().max(64).optional().describe("A declared variable that holds the round's number too, from 0"),
   concurrency: z.number().int().min(1).max(100).default(1).describe("Rounds at once, for for_each and count"),
   onItemError: z.enum(["fail", "continue"]).default("fail").describe("continue: a failed round is a result"),
 });
@@ -62,6 +63,7 @@ export default defineStep({
           maxIterations: config.maxIterations,
           onItemError: config.onItemError,
           itemVariable: config.itemVariable ?? null,
+          indexVariable: config.indexVariable ?? null,
         },
       },
     };

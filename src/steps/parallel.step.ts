@@ -16,6 +16,7 @@ const Config = z.strictObject({
   join: StepId.describe("The step all branches lead to"),
   waitFor: z.enum(["all", "any", "count"]).default("all").describe("How many branches must complete; the others are cancelled then"),
   requiredCount: z.number().int().min(1).optional().describe("For `waitFor: count`"),
+  losers: z.literal("cancel").default("cancel").describe("What becomes of branches that are not needed: they are cancelled"),
   onBranchError: z
     .enum(["failFast", "collect"])
     .default("failFast")
@@ -29,7 +30,7 @@ export default defineStep({
   group: "Flow",
   config: Config,
   // Read again when the branches come together, and must say the same then.
-  literal: ["/waitFor", "/requiredCount", "/onBranchError"],
+  literal: ["/waitFor", "/requiredCount", "/losers", "/onBranchError"],
   routes: ({ join }) => [{ to: join }],
   regions: ({ branches, join }) => branches.map(({ name, start }) => ({ name, start, end: join })),
   check({ branches, waitFor, requiredCount }) {

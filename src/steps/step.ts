@@ -122,6 +122,8 @@ export interface SplitLoop {
   onItemError: "fail" | "continue";
   /** A declared variable that holds the item as well. */
   itemVariable: string | null;
+  /** A declared variable that holds the number of the round as well; absent in splits of earlier versions. */
+  indexVariable?: string | null | undefined;
 }
 
 /** How one region ended. */

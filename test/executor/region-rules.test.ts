@@ -219,6 +219,37 @@ test("the item of a loop keeps its name in the loops and branches inside", async
   expect((await engine.run("w")).output).toEqual({ log: ["A1own", "A2own", "B1own", "B2own"], order: null });
 });
 
+test("the number of a round keeps its name in the loops and branches inside, in a count loop as well", async () => {
+  await using engine = await createEngine();
+  await engine.define({
+    id: "w",
+    name: "W",
+    variables: { row: {}, column: {}, log: { type: "array", default: [], reducer: "append" } },
+    steps: [
+      loop("rows", { loopType: "count", count: 2, indexVariable: "row", body: "columns" }),
+      loop("columns", { loopType: "for_each", over: ["a", "b"], indexVariable: "column", body: "fan" }),
+      { id: "fan", type: "parallel", config: { branches: [{ name: "x", start: "x", input: "own" }], join: "join" } },
+      plain("x", ["join"], { output: { log: "${ [string(vars.row) + string(vars.column) + item] }" } }),
+      plain("join"),
+    ],
+    output: { log: "${ vars.log }", row: "${ vars.row }" },
+  });
+  expect((await engine.run("w")).output).toEqual({ log: ["00own", "01own", "10own", "11own"], row: null });
+});
+
+test("losers of a parallel step can only be cancelled", async () => {
+  await using engine = await createEngine();
+  const steps = (losers: string) => [
+    { id: "fan", type: "parallel", config: { branches: [{ name: "x", start: "x" }], join: "join", losers } },
+    plain("x", ["join"]),
+    plain("join"),
+  ];
+  expect(engine.workflows.validate({ name: "W", steps: steps("cancel") }).issues).toEqual([]);
+  expect(engine.workflows.validate({ name: "W", steps: steps("detach") }).issues.map(({ pointer }) => pointer)).toEqual([
+    "/steps/0/config/losers",
+  ]);
+});
+
 test("the input of a branch is evaluated once, when the branch begins", async () => {
   await using engine = await createEngine();
   await engine.define({
