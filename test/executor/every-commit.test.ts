@@ -11,9 +11,9 @@ import { createEngine } from "../support/engine.ts";
 const LARGE = "x".repeat(20_000);
 
 /** Says what it is given, and whether the key it came under had come before. */
-function echoStep(): { type: StepType; keys: Map<string, string> } {
+function echoStep(): StepType {
   const keys = new Map<string, string>();
-  const type = defineStep({
+  return defineStep({
     type: "echo",
     title: "Echo",
     description: "For tests",
@@ -26,7 +26,6 @@ function echoStep(): { type: StepType; keys: Map<string, string> } {
       return { kind: "done", output: { said: say, large: LARGE } };
     },
   });
-  return { type: type as StepType, keys };
 }
 
 const echo = (id: string, say: string, next: string[], ms = 0) => ({ id, type: "echo", config: { say, ms }, nextSteps: next });
@@ -125,7 +124,7 @@ test.each(Object.entries(WORKFLOWS))(
   async (name, { expected, ...definition }) => {
     // Closed by the engine that lives.
     const store = await openStore("sqlite::memory:", { ownerId: "survivor", clock: systemClock });
-    const { type } = echoStep();
+    const type = echoStep();
     await using living = await createEngine({ store, stepTypes: [type], consume: false });
     await living.define({ id: name, name, ...definition });
     const survivor = living.addWorker("survivor");
