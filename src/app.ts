@@ -166,6 +166,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           horizonMs: config.SIGNALBOX_SWEEP_MS * 2,
           compiled,
           fetch: outbound.request,
+          publicUrl: () => config.SIGNALBOX_PUBLIC_URL ?? addressOf(server),
           circuits: createCircuits({ clock, onChange: onCircuit }),
           traceparent: telemetry.traceparent,
           outlet: relay,
@@ -223,6 +224,13 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   }
   const close = () => (closing ??= closeAll());
   return { config, server, executor, workflows, triggers, events, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
+}
+
+/** Where a server on this machine is reached; undefined before it listens. */
+function addressOf({ server }: FastifyInstance): string | undefined {
+  const address = server.address();
+  if (address === null || typeof address === "string") return undefined;
+  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
 /** Values that must not appear in a log line. What is read from secrets joins them, see `noteSecrets`. */

@@ -20,6 +20,10 @@ const List = z.string().transform((text) => text.split(",").flatMap((item) => it
  */
 const Environment = z.object({
   HOST: z.string().default("127.0.0.1").describe("Address to listen on. With SIGNALBOX_AUTH=none only a loopback address is taken"),
+  SIGNALBOX_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Where others reach this service, for the callbacks of webhook steps; the address it listens on unless told"),
   PORT: Port.default(8080).describe("Port to listen on; 0 takes a free one"),
   SIGNALBOX_STORE: z
     .string()

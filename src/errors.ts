@@ -15,6 +15,7 @@ export const ERRORS = {
   CONFLICT: { status: 409, retryable: false, title: "The request does not fit the present state" },
   ALREADY_DECIDED: { status: 409, retryable: false, title: "Somebody decided this first" },
   ALREADY_VOTED: { status: 409, retryable: false, title: "The principal has voted on this before" },
+  CALLBACK_OVER: { status: 410, retryable: false, title: "The callback is used up, or came too late" },
   WORKFLOW_NOT_ACTIVE: { status: 409, retryable: false, title: "The workflow is not active" },
   VERSION_MISMATCH: { status: 412, retryable: false, title: "The resource changed since it was read" },
   TOO_LARGE: { status: 413, retryable: false, title: "The value is larger than allowed" },

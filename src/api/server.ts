@@ -10,6 +10,7 @@ import { GRAPHQL_PATH, registerGraphQL } from "./graphql/http.ts";
 import { createGraphQLSocket } from "./graphql/socket.ts";
 import { createGuard } from "./guard.ts";
 import { registerHealth, type Readiness } from "./health.ts";
+import { registerCallbacks } from "./ingress/callbacks.ts";
 import { registerEventIngress } from "./ingress/cloud-events.ts";
 import { registerHooks } from "./ingress/hooks.ts";
 import { registerPush } from "./ingress/push.ts";
@@ -113,6 +114,7 @@ export async function createServer({
   registerEventIngress(app);
   await registerHooks(app, { services, closing: closing.signal });
   await registerPush(app, { services, config });
+  registerCallbacks(app, services);
   registerRoutes(app, { contextOf, limits, closing: closing.signal });
   await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOfSocket, clock: services.clock, limits }) });
   refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);

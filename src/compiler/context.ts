@@ -56,6 +56,7 @@ export function stepContext(visit: Visit, signal: AbortSignal): StepContext {
       });
     },
     recall: (memory) => recall(visit, memory),
+    openCallback: () => host.openCallback(place),
     get thread() {
       return host.thread(place);
     },

@@ -113,6 +113,8 @@ export interface StepHost {
   memory(key: string): Promise<Memory | undefined>;
   models(place: StepPlace): ModelCalls;
   readonly fetch: HttpFetch;
+  /** A new address that brings the visit on, durable with its digest alone. */
+  openCallback(place: StepPlace): Promise<{ url: string; waitId: string }>;
   circuit(breaker: Breaker): Circuit;
   /** W3C `traceparent` of a visit; undefined where nobody gives one. */
   traceparent(place: StepPlace): string | undefined;

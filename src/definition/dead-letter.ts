@@ -48,6 +48,13 @@ export interface DeadLetterFilter {
   failedBefore?: string | undefined;
 }
 
+/** One page of the list, newest first. */
+export interface DeadLetterQuery extends DeadLetterFilter {
+  isDismissed: boolean;
+  pageSize: number;
+  pageToken?: string | undefined;
+}
+
 /** Whether an execution is on the list: to be looked at, looked at, or neither. */
 export function deadLetterState({ status, waits, dismissal }: Execution): "open" | "dismissed" | null {
   const isDead = status === "FAILED" || (status === "PAUSED" && waits.some(({ kind }) => kind === "failure"));

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { JsonRecord, JsonValue, type Json, type JsonObject } from "./json.ts";
 import { Vote } from "./voting.ts";
 
-export const WaitKind = z.enum(["timer", "approval", "event", "child", "task", "effect", "failure"]).meta({ id: "WaitKind" });
+export const WaitKind = z.enum(["timer", "approval", "event", "child", "task", "effect", "failure", "callback"]).meta({ id: "WaitKind" });
 export type WaitKind = z.infer<typeof WaitKind>;
 
 /**

@@ -8,6 +8,7 @@ import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
 import type { Executor } from "./executor.ts";
 import { followEvents } from "./follow.ts";
+import { createCallbacks } from "./callbacks.ts";
 import { createStarter } from "./start.ts";
 import { createTasks } from "./tasks.ts";
 import type { TokenHub } from "./tokens.ts";
@@ -54,6 +55,7 @@ export function createExecutor({ store, queue, clock, tokens, outlet = NO_OUTLET
     },
     tasks: createTasks({ store, queue, clock }),
     ...createVerbs({ store, queue, clock }),
+    callback: createCallbacks({ store, queue, clock }),
     waits: (tenant, query) => store.waits.list(tenant, query),
     async wait(tenant, id) {
       const wait = await store.waits.get(tenant, id);

@@ -80,7 +80,8 @@ function fits(match: Json, scope: Json, event: JsonObject): boolean {
 
 /** What the step said when it parked; a task may name an event that completes it as well. */
 function stepStateOf({ kind, state }: Wait): JsonObject | undefined {
-  return kind === "event" || kind === "task" ? objectOf(objectOf(state)?.["step"] ?? null) : undefined;
+  const mayHave = kind === "event" || kind === "task" || kind === "callback";
+  return mayHave ? objectOf(objectOf(state)?.["step"] ?? null) : undefined;
 }
 
 function objectOf(value: Json): JsonObject | undefined {

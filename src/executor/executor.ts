@@ -65,6 +65,8 @@ export interface Executor {
   answer(actor: Actor, waitId: string, data: JsonObject): Promise<OpenWait>;
 
   readonly tasks: Tasks;
+  /** Takes the call that a webhook step waits for: NOT_FOUND, CALLBACK_OVER. */
+  callback(token: string, body: Json): Promise<{ executionId: string; isRepeat: boolean }>;
 
   events(tenant: string, id: string, page: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<ExecutionEvent[]>;
   /**

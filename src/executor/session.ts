@@ -7,6 +7,7 @@ import type { EventOutlet } from "../relay/outlet.ts";
 import type { Children } from "../steps/step.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
+import { newCallback } from "./callbacks.ts";
 import { createCommitter, type Committer } from "./committer.ts";
 import { recordsDecisions } from "./decision-events.ts";
 import { createGroups } from "./groups.ts";
@@ -30,6 +31,8 @@ export interface SessionOptions {
   childrenFor(session: Session, place: StepPlace): Children;
   /** How steps reach others. */
   outside: Pick<StepHost, "fetch" | "circuit" | "traceparent">;
+  /** Where others reach this service. */
+  publicUrl(): string | undefined;
   outlet: EventOutlet;
   /** Called when a step failed for good: whatever else runs should stop at its next boundary. */
   onFailure(): void;
@@ -186,6 +189,12 @@ export function createSession(options: SessionOptions): Session {
     memory: (key) => reads.memory(key),
     models: (place) => options.modelsFor(session, place),
     ...options.outside,
+    async openCallback(place) {
+      const { callback, openWaits } = newCallback(draft, place, { publicUrl: options.publicUrl(), at: isoTime(clock) });
+      committer.pending.openWaits.push(...openWaits);
+      await flush();
+      return callback;
+    },
     thread: (place) => createStepThread({ place, draft, committer, reads, saver: store.checkpointer, flush, patience }),
     children: (place) => options.childrenFor(session, place),
     ...recordsDecisions({ draft, committer, reads, clock, flush }),

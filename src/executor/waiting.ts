@@ -19,7 +19,7 @@ export function newWait(place: StepPlace, { waitId, wait }: Parking, interruptId
     since,
     dueAt: wait.dueAt,
     state: wait.state,
-    isListed: wait.open !== undefined,
+    isListed: wait.open !== undefined || wait.kind === "callback",
     ...(wait.remind && { remind: { at: Date.parse(since) + wait.remind.afterMs, everyMs: wait.remind.everyMs, count: 0 } }),
     answer: null,
   };
@@ -93,6 +93,7 @@ const WORDS: Record<Wait["kind"], string> = {
   task: "a worker",
   effect: "word about an effect",
   failure: "a retry",
+  callback: "a callback",
 };
 
 /** When a wait ends by itself, RFC 3339. */

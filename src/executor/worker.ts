@@ -42,6 +42,8 @@ export interface WorkerOptions {
   modelsFor(session: Session, place: StepPlace, limits: Limits | undefined): ModelCalls;
   /** How steps ask somebody outside. */
   fetch: HttpFetch;
+  /** Where others reach this service; undefined where nobody said. */
+  publicUrl?(): string | undefined;
   circuits: Circuits;
   /** W3C `traceparent` of what a visit sends out. */
   traceparent?: ((executionId: string, visit: StepPlace) => string) | undefined;
@@ -148,8 +150,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const inbox = isNew ? [] : await store.inbox.list(hint.tenant, hint.executionId);
     if (TERMINAL_STATUSES.has(handle.execution.status) && inbox.length === 0) return;
     const absorbed = absorb(draft, inbox, now, expired);
-    const isNothing = absorbed.action === "rest" && absorbed.consumed.length === 0;
-    if (isNothing && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
+    if (isNothing(absorbed) && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
     Object.assign(draft, { epoch: draft.epoch + 1, owner: id, leaseUntil: now + leaseMs, idleClaims: draft.idleClaims + 1 });
     const workflow = await options.compiled(draft);
     const session = createSession({
@@ -173,6 +174,7 @@ export function createWorker(options: WorkerOptions): Worker {
       onFailure: () => holdings.get(draft.id)?.stop(),
       onWaiting: () => holdings.get(draft.id)?.lookBack(),
       onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),
+      publicUrl: () => options.publicUrl?.(),
       log,
     });
     const holding = holdExecution({ session, workflow, saver, store, isPoison: draft.idleClaims > MAX_IDLE_CLAIMS });
@@ -232,4 +234,8 @@ export function createWorker(options: WorkerOptions): Worker {
       cancelTimer();
     },
   };
+}
+
+function isNothing({ action, consumed }: ReturnType<typeof absorb>): boolean {
+  return action === "rest" && consumed.length === 0;
 }

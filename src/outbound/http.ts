@@ -26,6 +26,8 @@ export interface HttpRequest {
   /** Redirects followed, each checked like the first address; none unless told. */
   maxRedirects?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Texts of the request that are nobody else's business: taken out of the reply, and kept from other hosts. */
+  hidden?: readonly string[] | undefined;
 }
 
 /** What came back, whatever its status. Secrets of the request that are echoed in it are replaced by a word. */

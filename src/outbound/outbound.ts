@@ -36,7 +36,7 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
 
   async function request(asked: HttpRequest): Promise<HttpReply> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS } = asked;
-    const secrets = createSecrets(readSecret);
+    const secrets = createSecrets(readSecret, asked.hidden);
     const startedAt = clock.now();
     const deadline = new AbortController();
     const cancel = clock.after(timeoutMs, () => deadline.abort(overtime(timeoutMs)));

@@ -28,8 +28,8 @@ export interface Secrets {
   readonly isUsed: boolean;
 }
 
-export function createSecrets(read: ReadSecret): Secrets {
-  const values = new Set<string>();
+export function createSecrets(read: ReadSecret, also: readonly string[] = []): Secrets {
+  const values = new Set(also);
 
   async function reveal(text: Text): Promise<string> {
     const written = referencesIn(text);

@@ -1,5 +1,5 @@
 import type { BaseCheckpointSaver, Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
-import type { DeadLetterFilter } from "../definition/dead-letter.ts";
+import type { DeadLetterQuery } from "../definition/dead-letter.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import type { Execution, ExecutionStatus, InboxMessage, NewExecution } from "../definition/execution.ts";
@@ -108,12 +108,6 @@ export type RelayPlace = Pick<Execution, "relayedSeq" | "relayAt">;
 export interface ExecutionRef {
   tenant: string;
   id: string;
-}
-
-export interface DeadLetterQuery extends DeadLetterFilter {
-  isDismissed: boolean;
-  pageSize: number;
-  pageToken?: string | undefined;
 }
 
 export interface ExecutionQuery {

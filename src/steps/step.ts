@@ -220,6 +220,8 @@ export interface StepContext<C = unknown> {
   traceparent?: string | undefined;
   /** Asks somebody outside, through the guard; ends with the step's own signal. */
   fetch: HttpFetch;
+  /** An address that brings this visit on when it is called, once: the step then waits with the kind `callback` and this id. */
+  openCallback(): Promise<{ url: string; waitId: string }>;
   decisions: {
     /** The record of this visit, when it was decided before (crash, wait). */
     recorded(): Promise<Decision | undefined>;

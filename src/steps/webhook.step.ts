@@ -4,11 +4,14 @@ import { JsonValue, type Json, type JsonObject } from "../definition/json.ts";
 import { pointerTo } from "../definition/pointer.ts";
 import { SignalboxError, type Issue } from "../errors.ts";
 import { statusError } from "../outbound/failure.ts";
-import { secretText, type HttpRequest, type Sendable, type Text } from "../outbound/http.ts";
+import { referencesIn, secretText, type HttpRequest, type Sendable, type Text } from "../outbound/http.ts";
 import { defineStep, type StepContext } from "./step.ts";
 
 const MAX_BYTES = 4 * 1_048_576;
 const SECRET = "secret://";
+const CALLBACK = "callback://url";
+/** Largest body of the first answer that is kept while the step waits to be called back. */
+const MAX_KEPT_BYTES = 32_768;
 /** Fields whose texts may refer to secrets. */
 const WITH_SECRETS = ["url", "query", "headers", "body"];
 
@@ -28,6 +31,10 @@ const Config = z.strictObject({
   timeout: Duration.default("30s").describe("For everything together, redirects included"),
   maxBytes: z.number().int().min(1).max(MAX_BYTES).default(1_048_576).describe("Largest body of the reply"),
   maxRedirects: z.number().int().min(0).max(10).default(0).describe("Redirects followed"),
+  callback: z
+    .strictObject({ timeout: Duration.default("1d") })
+    .optional()
+    .describe("The step waits until the receiver calls back; the address travels as `Signalbox-Callback-Url` and as `callback://url`"),
 });
 type WebhookConfig = z.infer<typeof Config>;
 
@@ -41,13 +48,27 @@ export default defineStep({
   check: (config, { config: written }) => [...urlIssues(config.url), ...secretIssues(written)],
   async run(context) {
     const { config, step } = context;
-    const reply = await context.fetch(requestOf(config, step.config, context));
+    const callback = config.callback && (await context.openCallback());
+    const reply = await context.fetch(withCallback(requestOf(config, step.config, context), callback?.url));
     const { status, headers, body, bodyType, redirects, durationMs: tookMs } = reply;
     const isExpected = config.expectStatus?.includes(status) ?? (status >= 200 && status < 300);
     if (!isExpected) throw statusError(reply, context.now());
-    return { kind: "done", output: { status, headers, body, bodyType, redirects, durationMs: tookMs } };
+    const output = { status, headers, body, bodyType, redirects, durationMs: tookMs };
+    if (!callback || !config.callback) return { kind: "done", output };
+    const dueAt = context.now() + (durationMs(config.callback.timeout) ?? 0);
+    return { kind: "wait", wait: { kind: "callback", id: callback.waitId, dueAt, state: { event: callback.waitId, sent: kept(output) } } };
+  },
+  resume(_context, answer, state) {
+    const { sent } = state as { sent: JsonObject }; // what `run` put there
+    if (answer.by === "due") return { kind: "done", outcome: "timeout", output: { ...sent, callback: null } };
+    return { kind: "done", output: { ...sent, callback: answer.data["data"] ?? null } };
   },
 });
+
+/** What is kept while the step waits is part of every write of the record: a body too large for that is let go. */
+function kept(output: JsonObject): JsonObject {
+  return JSON.stringify(output["body"] ?? null).length > MAX_KEPT_BYTES ? { ...output, body: null, bodyType: "none" } : output;
+}
 
 /** A reference counts only where the author wrote it: text that came in with data stays text. */
 function requestOf(config: WebhookConfig, written: JsonObject, { idempotencyKey, attempt }: StepContext<WebhookConfig>): HttpRequest {
@@ -67,6 +88,21 @@ function requestOf(config: WebhookConfig, written: JsonObject, { idempotencyKey,
     maxBytes: config.maxBytes,
     maxRedirects: config.maxRedirects,
   };
+}
+
+/** The address to call back goes in at the last moment, so that it is in no record. */
+function withCallback(request: HttpRequest, url: string | undefined): HttpRequest {
+  if (url === undefined) return request;
+  const filled = withAddress({ ...request } as unknown as Sendable, url) as unknown as HttpRequest; // as it was, but for the texts
+  const token = url.slice(url.lastIndexOf("/") + 1);
+  return { ...filled, headers: { "signalbox-callback-url": url, ...filled.headers }, hidden: [url, token] };
+}
+
+function withAddress(value: Sendable, url: string): Sendable {
+  if (typeof value === "string") return value.replaceAll(CALLBACK, url);
+  if (Array.isArray(value)) return value.map((item) => withAddress(item, url));
+  if (value === null || typeof value !== "object" || referencesIn(value) !== undefined) return value;
+  return Object.fromEntries(Object.entries(value as Record<string, Sendable>).map(([name, item]) => [name, withAddress(item, url)]));
 }
 
 function bodyOf({ body, headers }: WebhookConfig, written: Json | undefined): HttpRequest["body"] {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { startHttpServer } from "../support/http-server.ts";
 import { startApi, type ApiClient } from "./support.ts";
 
 const KEYS = {
@@ -171,4 +172,25 @@ test("unknown effects are listed and settled; the wrong id is none", async () =>
   const { data } = await api.graphql("{ effects { id } settled: effects(filter: {settled: true}) { outcome } }");
   expect(data).toEqual({ effects: [], settled: [{ outcome: "fail" }, { outcome: "happened" }] });
   expect((await api.refused("POST /api/v1/effects/nothing/settle", { body: { outcome: "retry" } })).code).toBe("NOT_FOUND");
+});
+
+test("a receiver calls back over HTTP at the address it was given, without other credentials", async () => {
+  await using api = await startApi({ SIGNALBOX_AUTH: "api-key", SIGNALBOX_API_KEYS, SIGNALBOX_EGRESS_ALLOW: "127.0.0.1" });
+  await using receiver = await startHttpServer((_request, response) => void response.writeHead(202).end());
+  const steps = [{ id: "call", type: "webhook", config: { url: receiver.url, method: "POST", callback: {} } }];
+  await define(api, { id: "call", name: "Call", steps, output: { got: "${ steps.call.output.callback }" } } as never);
+  const id = await execute(api, "call");
+  const url = String(receiver.requests[0]?.headers["signalbox-callback-url"]);
+  expect(url.startsWith(`${api.base}/callbacks/acme.`)).toBe(true);
+  const route = `POST ${url.slice(api.base.length)}`;
+  const answers = [await api.call(route, { body: { ok: 1 } }), await api.call(route, { body: { ok: 1 } })];
+  expect(answers).toMatchObject([
+    { status: 202, body: { executionId: id, duplicate: false } },
+    { status: 202, body: { duplicate: true } },
+  ]);
+  expect((await api.refused(route, { body: { ok: 2 } })).code).toBe("CALLBACK_OVER");
+  expect((await api.refused("POST /callbacks/acme.unknown", { body: {} })).code).toBe("NOT_FOUND");
+  await expect
+    .poll(async () => (await api.call(`GET /api/v1/executions/${id}`, { headers: as("reader") })).body)
+    .toMatchObject({ status: "COMPLETED", output: { got: { ok: 1 } } });
 });

@@ -107,6 +107,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       horizonMs: 24 * 3_600_000,
       compiled: createCompiled({ store, stepTypes, saver, hostOf }),
       fetch: outbound.request,
+      publicUrl: () => "http://signalbox.test",
       circuits,
       traceparent: (executionId, place) => traceparentOf(executionId, place, () => true),
       outlet: relay,

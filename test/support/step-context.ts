@@ -74,6 +74,7 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
       prepare: () => Promise.reject(new Error("this test gave no children")),
       outputOf: () => Promise.reject(new Error("this test gave no children")),
     },
+    openCallback: () => Promise.reject(new Error("this test gave no callback")),
     fetch: () => Promise.reject(new Error("this test gave no fetch")),
     decisions: {
       recorded: () => Promise.resolve(recorded),

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { DeadLetterQuery } from "../../ports/store.ts";
+import type { DeadLetterQuery } from "../../definition/dead-letter.ts";
 import type { PageQuery } from "./page-query.ts";
 
 /** The list as a query over few rows: an index of its own holds those that failed or are paused, and no other. */
