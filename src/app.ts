@@ -24,7 +24,7 @@ import { notFound } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
-import { createRelay } from "./relay/relay.ts";
+import { createRelay, type RelayOptions } from "./relay/relay.ts";
 import type { EventSink } from "./relay/sink.ts";
 import { topicSink } from "./relay/topic.sink.ts";
 import { createOutbound } from "./outbound/outbound.ts";
@@ -33,6 +33,7 @@ import { loadActions, loadStepTypes, loadTools } from "./registry.ts";
 import { createTools } from "./tools/tools.ts";
 import { circuitObserver } from "./telemetry/circuits.ts";
 import { sampleWorker } from "./telemetry/commit-metrics.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import { eventMetrics } from "./telemetry/event-metrics.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
@@ -42,6 +43,7 @@ import { completionSink, publishedSink } from "./triggers/relay-sinks.ts";
 import { startScheduler } from "./triggers/scheduler.ts";
 import { createSecretReader } from "./triggers/secret-reader.ts";
 import { loadTriggerTypes } from "./triggers/trigger-types.ts";
+import { createWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 import { createWorkflowManager, type WorkflowManager } from "./workflows/manager.ts";
 
 /** Headers whose values are credentials. */
@@ -53,6 +55,7 @@ export interface App extends AsyncDisposable {
   executor: Executor;
   workflows: WorkflowManager;
   triggers: TriggerManager;
+  webhooks: Webhooks;
   events: Events;
   store: Store;
   /** Undefined in the role `api`. */
@@ -113,18 +116,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const topic = await openEventTopic(config.SIGNALBOX_EVENTS_OUT, broker).catch(giveUp);
   const { metrics, traceparent } = telemetry;
   const sinks: EventSink[] = topic ? [topicSink({ topic, types: config.SIGNALBOX_EVENTS_OUT_TYPES, traceparent })] : [];
-  const relay = createRelay({
-    store,
-    sinks,
-    clock,
-    handsOn: config.SIGNALBOX_ROLE !== "api",
-    everyMs: config.SIGNALBOX_SWEEP_MS * 5,
-    observer: {
-      taken: (sink, seconds) => metrics.relayLag.observe({ sink }, seconds),
-      failed: (sink) => metrics.relayFailures.inc({ sink }),
-    },
-    log,
-  });
+  const relay = createRelay({ store, sinks, clock, log, ...relaySettings(config, metrics) });
   const executor = createExecutor({ store, queue, clock, tokens, outlet: relay });
   const triggers = createTriggerManager({ store, executor, types: triggerTypes, clock, readSecret });
   const events = createEvents({
@@ -137,10 +129,9 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     maxBytes: config.SIGNALBOX_BODY_LIMIT,
     observer: eventMetrics(metrics, log),
   });
-  sinks.push(
-    completionSink({ triggers, traceparent, log }),
-    publishedSink({ publish: (tenant, event) => events.ingest.take(tenant, event, { via: "step" }), traceparent, log }),
-  );
+  const webhooks = createWebhooks({ store: store.webhooks, clock, fetch: outbound.request, readSecret, traceparent });
+  sinks.push(webhooks.sink, completionSink({ triggers, traceparent, log }));
+  sinks.push(publishedSink({ publish: (tenant, event) => events.ingest.take(tenant, event, { via: "step" }), traceparent, log }));
   const workflows = createWorkflowManager({ store, stepTypes, triggerTypes, writes: triggers.writes, clock });
 
   const sessions = new Map<string, Session>();
@@ -184,21 +175,22 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const scheduler = worker
     ? startScheduler({ store, executor, types: triggerTypes, clock, everyMs: config.SIGNALBOX_SWEEP_MS, log })
     : undefined;
+  const deliverer = worker ? webhooks.start({ log, ...webhookSettings(config, metrics) }) : undefined;
   let isDraining = false;
   const readiness = () => (isDraining ? { ready: false, reason: "draining" } : { ready: true });
-  const sample = () => sampleWorker(metrics, isDraining ? undefined : worker, config.SIGNALBOX_CONCURRENCY);
   const server = await createServer({
     executor,
     workflows,
     triggers,
     events,
+    webhooks,
     store,
     stepTypes,
     config,
     clock,
     readiness,
     logger,
-    metrics: { metrics, sample },
+    metrics: { metrics, sample: () => sampleWorker(metrics, isDraining ? undefined : worker, config.SIGNALBOX_CONCURRENCY) },
   });
 
   let closing: Promise<void> | undefined;
@@ -209,6 +201,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     const drained = worker?.drain(config.SIGNALBOX_DRAIN_MS);
     await Promise.all([drained, closeServer(), scheduler?.stop(), stopConsuming?.(), stopEvents?.()]);
     await relay.stop();
+    await deliverer?.stop();
     await Promise.all([queue.close(), feed?.close(), topic?.close()]);
     await tools.close();
     await outbound[Symbol.asyncDispose]();
@@ -223,7 +216,38 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     await server.close();
   }
   const close = () => (closing ??= closeAll());
-  return { config, server, executor, workflows, triggers, events, store, worker, sweeper, logger, close, [Symbol.asyncDispose]: close };
+  return {
+    config,
+    server,
+    executor,
+    workflows,
+    triggers,
+    webhooks,
+    events,
+    store,
+    worker,
+    sweeper,
+    logger,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function relaySettings(config: Config, metrics: Metrics): Pick<RelayOptions, "handsOn" | "everyMs" | "observer"> {
+  const observer: RelayOptions["observer"] = {
+    taken: (sink, seconds) => metrics.relayLag.observe({ sink }, seconds),
+    failed: (sink) => metrics.relayFailures.inc({ sink }),
+  };
+  return { handsOn: config.SIGNALBOX_ROLE !== "api", everyMs: config.SIGNALBOX_SWEEP_MS * 5, observer };
+}
+
+function webhookSettings(config: Config, metrics: Metrics): Omit<Parameters<Webhooks["start"]>[0], "log"> {
+  return {
+    everyMs: config.SIGNALBOX_SWEEP_MS,
+    maxTries: config.SIGNALBOX_WEBHOOK_TRIES,
+    disableAfterMs: config.SIGNALBOX_WEBHOOK_DISABLE_AFTER,
+    onAttempt: (outcome) => metrics.webhookTries.inc({ outcome }),
+  };
 }
 
 /** Where a server on this machine is reached; undefined before it listens. */

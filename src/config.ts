@@ -59,6 +59,14 @@ const Environment = z.object({
     .enum(["lifecycle", "all"])
     .default("lifecycle")
     .describe("Which of them: `lifecycle` (of executions as a whole, of waits, and what authors publish) or `all`"),
+  SIGNALBOX_WEBHOOK_TRIES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(9)
+    .default(9)
+    .describe("How often a webhook delivery is tried: at once, then after 5s, 1m, 5m, 30m, 2h, 5h, 10h and 10h"),
+  SIGNALBOX_WEBHOOK_DISABLE_AFTER: Duration.prefault("5d").describe("An endpoint that took nothing for this long is disabled"),
   SIGNALBOX_PUBSUB_PREFIX: z
     .string()
     .regex(/^[a-z][a-z0-9-]{2,99}$/, "must be 3 to 100 lowercase letters, digits and hyphens")

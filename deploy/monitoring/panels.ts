@@ -126,6 +126,12 @@ export const PANELS: readonly Panel[] = [
     unit: "ops",
     queries: [{ legend: "{{sink}}", expr: "sum by (sink) (rate(signalbox_relay_failures_total[5m]))" }],
   },
+  {
+    title: "Webhooks",
+    description: "Tries of deliveries per second, by what became of them.",
+    unit: "ops",
+    queries: [{ legend: "{{outcome}}", expr: "sum by (outcome) (rate(signalbox_webhook_tries_total[5m]))" }],
+  },
   { title: "HTTP requests", description: "Seconds per request.", unit: "s", queries: quantiles("signalbox_http_seconds") },
   {
     title: "HTTP answers",

@@ -11,6 +11,7 @@ import type { OpenWait, Reminders, TaskLease, WaitAnswer, WaitKind } from "../de
 import type { ExecutionStats, Workflow, WorkflowDefinition, WorkflowStatus } from "../definition/workflow.ts";
 import type { DecisionStore } from "./decision-store.ts";
 import type { MemoryStore } from "./memory-store.ts";
+import type { WebhookStore } from "./webhook-store.ts";
 import type { EventTypeStore, ParkedEventStore, ReceivedEventStore } from "./inbound-store.ts";
 
 /**
@@ -26,6 +27,7 @@ export interface Store {
   readonly decisions: DecisionStore;
   readonly memories: MemoryStore;
   readonly schedules: ScheduleStore;
+  readonly webhooks: WebhookStore;
   readonly received: ReceivedEventStore;
   readonly parked: ParkedEventStore;
   readonly eventTypes: EventTypeStore;

@@ -63,6 +63,7 @@ export function createMetrics() {
       CALL_SECONDS.concat(30, 60, 300, 1_800),
     ),
     relayFailures: counter("signalbox_relay_failures_total", "Offers of events that a sink did not take, by sink", ["sink"]),
+    webhookTries: counter("signalbox_webhook_tries_total", "Tries of webhook deliveries, by what became of them", ["outcome"]),
     httpTime: histogram(
       "signalbox_http_seconds",
       "Seconds of HTTP requests, by route, method and status",

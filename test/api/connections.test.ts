@@ -11,13 +11,14 @@ import { clientOf, startApi, type ApiClient } from "./support.ts";
 
 /** A second server over the same service, with bounds a test can reach. */
 async function serve(api: ApiClient, options: Partial<ServerOptions>): Promise<{ server: FastifyInstance; base: string }> {
-  const { executor, workflows, triggers, events, store, config } = api.app;
+  const { executor, workflows, triggers, events, webhooks, store, config } = api.app;
   const stepTypes = await loadStepTypes();
   const server = await createServer({
     executor,
     workflows,
     triggers,
     events,
+    webhooks,
     store,
     config,
     stepTypes,

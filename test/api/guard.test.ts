@@ -58,13 +58,14 @@ test("a page of another origin may open no WebSocket", async () => {
 test("an operation whose scope the principal lacks is FORBIDDEN on every surface", async () => {
   const { callOperation } = await import("../../src/api/call.ts");
   const { OPERATIONS } = await import("../../src/api/operations/index.ts");
-  const { executor, workflows, triggers, events, store } = api.app;
+  const { executor, workflows, triggers, events, webhooks, store } = api.app;
   const context = {
     services: {
       executor,
       workflows,
       triggers,
       events,
+      webhooks,
       store,
       stepTypes: { get: () => undefined, list: () => [] },
       clock: { now: () => 0, after: () => () => {} },

@@ -103,13 +103,14 @@ describe("pushes on loopback without credentials", () => {
   });
 
   test("a store that is away is answered with 503, so that it is pushed again", async () => {
-    const { executor, workflows, triggers, events, store, config } = api.app;
+    const { executor, workflows, triggers, events, webhooks, store, config } = api.app;
     const away = () => Promise.reject(new SignalboxError("UNAVAILABLE"));
     const server = await createServer({
       executor,
       workflows,
       triggers,
       events: { ...events, handleMessage: away },
+      webhooks,
       store,
       config,
       stepTypes: await loadStepTypes(),

@@ -254,12 +254,13 @@ test("readiness turns red when the process is told to stop, liveness does not", 
   const { loadStepTypes } = await import("../../src/registry.ts");
   const { systemClock } = await import("../../src/ports/clock.ts");
   let ready = true;
-  const { executor, workflows, triggers, events, store, config } = api.app;
+  const { executor, workflows, triggers, events, webhooks, store, config } = api.app;
   const server = await createServer({
     executor,
     workflows,
     triggers,
     events,
+    webhooks,
     store,
     config,
     stepTypes: await loadStepTypes(),

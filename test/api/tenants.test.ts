@@ -61,12 +61,13 @@ test("lists, relations and subscriptions show the caller's tenant alone", async 
   expect(graphql.body.data).toEqual({ workflow: null, execution: null, workflows: [] });
   expect(SUBSCRIPTIONS.length).toBeGreaterThan(0);
   for (const { name, subscribe, input } of SUBSCRIPTIONS) {
-    const { executor, workflows, triggers, events, store } = api.app;
+    const { executor, workflows, triggers, events, webhooks, store } = api.app;
     const services = {
       executor,
       workflows,
       triggers,
       events,
+      webhooks,
       store,
       stepTypes: { get: () => undefined, list: () => [] },
       clock: { now: Date.now, after: () => () => {} },
@@ -87,13 +88,18 @@ async function thingsOfAcme(api: ApiClient): Promise<Record<string, string>> {
   for (const definition of [ASK, ROUTE]) {
     await api.call("POST /api/v1/workflows", { body: { ...definition, status: "active" }, headers: key("acme") });
   }
+  // A closed port of this machine: what is to be delivered is in the log, whatever comes of it.
+  const endpoint = { url: "http://127.0.0.1:9/hook" };
+  await api.call("POST /api/v1/webhook-endpoints", { body: endpoint, headers: key("acme") });
   const run = async (id: string, input: object) =>
     (await api.call<{ id: string }>(`POST /api/v1/workflows/${id}/execute?wait=10s`, { body: { input }, headers: key("acme") })).body.id;
   const asked = await run("ask", { amount: 1 });
   const routed = await run("route", { message: "my invoice is wrong" });
   const first = async (path: string) =>
     (await api.call<{ items: { id: string }[] }>(`GET ${path}`, { headers: key("acme") })).body.items[0]?.id ?? "";
+  await expect.poll(() => first("/api/v1/webhook-deliveries"), { timeout: 10_000 }).not.toBe("");
   return {
+    webhooks: await first("/api/v1/webhook-endpoints"),
     workflows: "ask",
     executions: asked,
     approvals: await first(`/api/v1/approvals?executionId=${asked}`),

@@ -17,6 +17,8 @@ export interface Places {
   decision(tenant: string, id: string): DocumentReference;
   memory(tenant: string, key: string): DocumentReference;
   workflows(tenant: string): CollectionReference;
+  webhooks(tenant: string): CollectionReference;
+  deliveries(tenant: string): CollectionReference;
   workflow(tenant: string, id: string): DocumentReference;
   received(tenant: string): CollectionReference;
   parked(tenant: string): CollectionReference;
@@ -41,6 +43,8 @@ export function placesIn(firestore: Firestore): Places {
     decision: (tenant, id) => below(tenant, "decisions").doc(documentId(id)),
     memory: (tenant, key) => below(tenant, "memories").doc(documentId(key)),
     workflows: (tenant) => below(tenant, "workflows"),
+    webhooks: (tenant) => below(tenant, "webhooks"),
+    deliveries: (tenant) => below(tenant, "deliveries"),
     workflow: (tenant, id) => below(tenant, "workflows").doc(documentId(id)),
     received: (tenant) => below(tenant, "received"),
     parked: (tenant) => below(tenant, "parked"),

@@ -138,6 +138,15 @@ export const QUERIES = {
     ],
   },
   waitsOf: { collection: "waits", where: [["executionId", "in"]], orderBy: [] },
+  deliveriesDue: {
+    collection: "deliveries",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["nextAt", "<="],
+    ],
+    orderBy: [["nextAt", "asc"]],
+  },
   schedulesDue: {
     collection: "schedules",
     group: true,
@@ -162,6 +171,8 @@ export const LISTS = {
   workflows: { collection: "workflows", time: "createdAt", filters: ["status"], narrow: [] },
   received: { collection: "received", time: "receivedAt", filters: ["source", "outcome"], narrow: ["eventId", "type"] },
   parked: { collection: "parked", time: "parkedAt", filters: ["status"], narrow: ["code"] },
+  webhooks: { collection: "webhooks", time: "createdAt", filters: [], narrow: [] },
+  deliveries: { collection: "deliveries", time: "createdAt", filters: ["endpointId", "status"], narrow: [] },
   eventTypes: { collection: "eventTypes", time: "createdAt", filters: [], narrow: [] },
 } as const satisfies Record<string, { collection: string; time: string; filters: readonly string[]; narrow: readonly string[] }>;
 

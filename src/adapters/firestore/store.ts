@@ -21,6 +21,7 @@ import { createMemories } from "./memories.ts";
 import { createRetention } from "./retention.ts";
 import { createSchedules } from "./schedules.ts";
 import { createWaits } from "./waits.ts";
+import { createWebhooks } from "./webhooks.ts";
 import { createWorkflows } from "./workflows.ts";
 
 export interface FirestoreStoreOptions extends FirestoreClientOptions {
@@ -79,6 +80,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
     decisions: createDecisions({ call: caller.call, places }),
     memories: createMemories({ call: caller.call, places, clock }),
     schedules: createSchedules({ firestore, caller, places }),
+    webhooks: createWebhooks({ firestore, caller, places }),
     received: createReceived({ firestore, caller, places, clock }),
     parked: createParked({ firestore, caller, places, clock }),
     eventTypes: createEventTypes({ caller, places }),

@@ -46,4 +46,19 @@ export const ADDITIONS: readonly string[] = [
   /* sql */ `CREATE TABLE IF NOT EXISTS memories (tenant TEXT NOT NULL, key TEXT NOT NULL, expire_at INTEGER NOT NULL, doc TEXT NOT NULL) STRICT`,
   /* sql */ `CREATE UNIQUE INDEX IF NOT EXISTS memory_keys ON memories (tenant, key)`,
   /* sql */ `CREATE INDEX IF NOT EXISTS memories_expired ON memories (expire_at)`,
+  /* sql */ `
+  CREATE TABLE IF NOT EXISTS webhook_endpoints (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL, created_at TEXT NOT NULL, doc TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS webhook_endpoint_ids ON webhook_endpoints (tenant, id);
+  CREATE TABLE IF NOT EXISTS webhook_deliveries (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, endpoint_id TEXT NOT NULL, status TEXT NOT NULL, revision INTEGER NOT NULL,
+    created_at TEXT NOT NULL, next_at INTEGER, expire_at INTEGER NOT NULL, doc TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX IF NOT EXISTS webhook_delivery_ids ON webhook_deliveries (tenant, id);
+  CREATE INDEX IF NOT EXISTS webhook_deliveries_by_time ON webhook_deliveries (tenant, created_at, id);
+  CREATE INDEX IF NOT EXISTS webhook_deliveries_by_endpoint ON webhook_deliveries (tenant, endpoint_id, created_at, id);
+  CREATE INDEX IF NOT EXISTS webhook_deliveries_due ON webhook_deliveries (next_at) WHERE next_at IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS webhook_deliveries_expired ON webhook_deliveries (expire_at);
+  `,
 ];

@@ -16,6 +16,7 @@ import { markRelayed } from "./relay-operations.ts";
 import { deleteExpired } from "./retention.ts";
 import { putSchedule, removeSchedule } from "./schedule-operations.ts";
 import { answerWait, leaseWait, voteOnWait } from "./wait-operations.ts";
+import { putDelivery, putEndpoint, removeEndpoint } from "./webhook-operations.ts";
 import { createWorkflow, updateWorkflow } from "./workflow-operations.ts";
 
 /** Every write there is. Each is one function of the database and a plain argument, the same in the writer's thread and in process. */
@@ -31,6 +32,9 @@ export const OPERATIONS = {
   leaseWait,
   deleteMemory,
   putSchedule,
+  putEndpoint,
+  removeEndpoint,
+  putDelivery,
   removeSchedule,
   addReceived,
   setResult,

@@ -14,6 +14,7 @@ import { holdOwner, noOwners, type Owners } from "./owners.ts";
 import { createRetention } from "./retention.ts";
 import { sqliteSchedules } from "./schedules.ts";
 import { sqliteWaits } from "./waits.ts";
+import { sqliteWebhooks } from "./webhooks.ts";
 import { sqliteWorkflows } from "./workflows.ts";
 
 export interface SqliteStoreOptions {
@@ -57,6 +58,7 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
     decisions: sqliteDecisions(connection),
     memories: sqliteMemories(connection, clock),
     schedules: sqliteSchedules(connection, clock),
+    webhooks: sqliteWebhooks(connection, clock),
     ...sqliteInbound(connection, clock),
     checkpointer: new SqliteSaver(connection, checkpoints),
     async ping() {

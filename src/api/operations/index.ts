@@ -15,6 +15,19 @@ import { executionEvents, modelTokens, workflowStatus } from "./subscriptions.ts
 import { me } from "./system.ts";
 import { completeTask, failTask, heartbeatTask, pollTasks, task, tasks } from "./tasks.ts";
 import { disableTrigger, enableTrigger, fireTrigger, triggers } from "./triggers.ts";
+import {
+  createWebhookEndpoint,
+  deleteWebhookEndpoint,
+  redeliverWebhook,
+  redeliverWebhooks,
+  rotateWebhookSecret,
+  testWebhookEndpoint,
+  updateWebhookEndpoint,
+  webhookDeliveries,
+  webhookDelivery,
+  webhookEndpoint,
+  webhookEndpoints,
+} from "./webhooks.ts";
 import { createWorkflow, deleteWorkflow, updateWorkflow, validateWorkflow, workflow, workflows, workflowVersion } from "./workflows.ts";
 
 /** The operation table: REST, OpenAPI, GraphQL and the schema files are read off it. */
@@ -74,6 +87,17 @@ export const OPERATIONS: readonly Operation[] = [
   heartbeatTask,
   completeTask,
   failTask,
+  createWebhookEndpoint,
+  webhookEndpoints,
+  webhookEndpoint,
+  updateWebhookEndpoint,
+  deleteWebhookEndpoint,
+  rotateWebhookSecret,
+  testWebhookEndpoint,
+  webhookDeliveries,
+  webhookDelivery,
+  redeliverWebhook,
+  redeliverWebhooks,
   stepTypes,
   me,
 ];

@@ -8,6 +8,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
 import type { StepTypes } from "../../registry.ts";
 import type { TriggerManager } from "../../triggers/manager.ts";
+import type { Webhooks } from "../../webhooks/webhooks.ts";
 import type { WorkflowManager } from "../../workflows/manager.ts";
 
 /** What operations work on; the composition root gives it. */
@@ -16,6 +17,7 @@ export interface Services {
   workflows: WorkflowManager;
   triggers: TriggerManager;
   events: Events;
+  webhooks: Webhooks;
   store: Store;
   stepTypes: StepTypes;
   clock: Clock;
@@ -44,6 +46,7 @@ export type Noun =
   | "event types"
   | "parked events"
   | "tasks"
+  | "webhooks"
   | "step types"
   | "system";
 export type Method = "GET" | "POST" | "PUT" | "DELETE";

@@ -17,6 +17,7 @@ import { schedulesSuite } from "./schedules.suite.ts";
 import { tenantsSuite } from "./tenants.suite.ts";
 import { waitsSuite } from "./waits.suite.ts";
 import { watchSuite } from "./watch.suite.ts";
+import { webhooksSuite } from "./webhooks.suite.ts";
 import { workflowsSuite } from "./workflows.suite.ts";
 
 /** What an adapter gives to be measured against the `Store` port. */
@@ -43,6 +44,7 @@ export function describeStore(adapter: StoreUnderTest): void {
     executionStatsSuite(adapter);
     leasesSuite(adapter);
     relaySuite(adapter);
+    webhooksSuite(adapter);
     eventsSuite(adapter);
     inboxSuite(adapter);
     waitsSuite(adapter);
