@@ -8,7 +8,7 @@ import { cancelChildren } from "./children.ts";
 import { takesEvent } from "./event-wait.ts";
 import { answerWait } from "./answer-wait.ts";
 import { dismiss, goOn } from "./go-on.ts";
-import { isDue, type ExpiredWaits } from "./expire.ts";
+import { isByMail, isDue, type ExpiredWaits } from "./expire.ts";
 import { remind } from "./remind.ts";
 import { inOrder, isRepeat, isVoid, remember, takeTurn, turnsOf } from "./turns.ts";
 import { isTaken, rememberTaken } from "./look-back.ts";
@@ -53,7 +53,8 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
   if (draft.deadlineAt !== null && draft.deadlineAt <= now) return { ...result, action: "expire" };
   deliverMailbox(draft, result);
   for (const wait of draft.waits) {
-    if (isDue(wait, now) && (!wait.isListed || expired.has(wait.id))) {
+    if (isEndedByClock(wait, now, expired)) {
+      if (isByMail(wait)) result.closed.push({ id: wait.id, status: "expired" });
       answerWait(draft, result, wait.id, { by: "due", principal: null, at, data: expired.get(wait.id) ?? {} });
       result.sends.push(...cancelChildren(draft, [wait], { at, reason: "It ran out of the time its parent gave it." }));
     }
@@ -61,6 +62,10 @@ export function absorb(draft: Execution, inbox: readonly InboxMessage[], now: nu
   for (const wait of draft.waits) remind(wait, result, now);
   const isRunnable = !draft.isParked || draft.waits.some(({ answer }) => answer !== null);
   return isRunnable ? { ...result, action: "run" } : result;
+}
+
+function isEndedByClock(wait: Wait, now: number, expired: ExpiredWaits): boolean {
+  return isDue(wait, now) && (!wait.isListed || isByMail(wait) || expired.has(wait.id));
 }
 
 function nothing(): Absorbed {

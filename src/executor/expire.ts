@@ -10,6 +10,11 @@ export function isDue({ answer, dueAt }: Wait, now: number): boolean {
   return answer === null && dueAt !== null && dueAt <= now;
 }
 
+/** Nobody answers a wait for an event but the mail, which is read before the clock is asked. */
+export function isByMail({ kind, isListed }: Wait): boolean {
+  return kind === "event" && isListed;
+}
+
 /**
  * Ends the listed waits whose time is over, first come first served against people who answer at this moment. Where somebody was
  * quicker, the answer is in the inbox: read it after this.
@@ -19,7 +24,7 @@ export async function expireListedWaits(store: Store, { tenant, status, waits }:
   if (status !== "RUNNING" && status !== "PENDING") return expired;
   const at = new Date(now).toISOString();
   for (const wait of waits) {
-    if (!wait.isListed || !isDue(wait, now)) continue;
+    if (!wait.isListed || isByMail(wait) || !isDue(wait, now)) continue;
     const result = await store.waits.answer(tenant, wait.id, "expired", { by: "due", principal: null, at, data: {} }, null);
     // Expired by a worker that died right after: still the clock's. A list that lost its row cannot hold the execution for ever.
     if (result && result.wait.status !== "expired") continue;
