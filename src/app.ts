@@ -200,8 +200,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     // Live clients are told to go on elsewhere, while steps here still reach their checkpoint. A worker that drains has no free slots.
     const drained = worker?.drain(config.SIGNALBOX_DRAIN_MS);
     await Promise.all([drained, closeServer(), scheduler?.stop(), stopConsuming?.(), stopEvents?.()]);
-    await relay.stop();
-    await deliverer?.stop();
+    await Promise.all([relay.stop(), deliverer?.stop()]);
     await Promise.all([queue.close(), feed?.close(), topic?.close()]);
     await tools.close();
     await outbound[Symbol.asyncDispose]();

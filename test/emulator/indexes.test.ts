@@ -101,8 +101,12 @@ describe("firestore.indexes.json", () => {
 
   test("has a TTL on what nobody else deletes, and the code writes it as a timestamp", () => {
     const expiring = declared.fieldOverrides.filter(({ ttl }) => ttl === true);
-    expect(expiring.map(({ collectionGroup, fieldPath }) => `${collectionGroup}.${fieldPath}`)).toEqual(["inbox.expireAt"]);
-    expect(sources().find(({ file }) => file === "inbox.ts")?.text).toMatch(/expireAt: Timestamp\./);
+    const files = { deliveries: "webhooks.ts", inbox: "inbox.ts", memories: "memories.ts", parked: "parked.ts", received: "received.ts" };
+    expect(expiring.map(({ collectionGroup, fieldPath }) => `${collectionGroup}.${fieldPath}`).toSorted()).toEqual(
+      Object.keys(files).map((collection) => `${collection}.expireAt`),
+    );
+    for (const name of Object.values(files))
+      expect(sources().find(({ file }) => file === name)?.text, name).toMatch(/expireAt: Timestamp\./);
   });
 
   test("is the whole truth: no query is made outside queries.ts", () => {
