@@ -61,7 +61,7 @@ export async function pubsubOutage({ pubsub, project, executions, outageMs }: Ou
     await child.ready();
     return child;
   };
-  process.env["PUBSUB_EMULATOR_HOST"] = pubsub;
+  Object.assign(process.env, { PUBSUB_EMULATOR_HOST: pubsub, METADATA_SERVER_DETECTION: "none" });
   const client = new PubSub({ projectId: project });
   const received: Received[] = [];
   let pod = await boot();
