@@ -8,6 +8,7 @@ import { openQueue } from "./adapters/open-queue.ts";
 import { openStore } from "./adapters/open.ts";
 import { createModels, type ModelsOptions } from "./ai/models.ts";
 import { createServer } from "./api/server.ts";
+import { tenantBounds } from "./config/tenants.ts";
 import { environmentSecret, type Config } from "./config.ts";
 import { createCircuits } from "./executor/circuits.ts";
 import { createEvents, type Events } from "./events/events.ts";
@@ -117,7 +118,8 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const { metrics, traceparent } = telemetry;
   const sinks: EventSink[] = topic ? [topicSink({ topic, types: config.SIGNALBOX_EVENTS_OUT_TYPES, traceparent })] : [];
   const relay = createRelay({ store, sinks, clock, log, ...relaySettings(config, metrics) });
-  const executor = createExecutor({ store, queue, clock, tokens, outlet: relay });
+  const bounds = tenantBounds(config.SIGNALBOX_TENANT_LIMITS);
+  const executor = createExecutor({ store, queue, clock, tokens, outlet: relay, ...bounds });
   const triggers = createTriggerManager({ store, executor, types: triggerTypes, clock, readSecret });
   const events = createEvents({
     store,
@@ -155,6 +157,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           concurrency: config.SIGNALBOX_CONCURRENCY,
           leaseMs: config.SIGNALBOX_LEASE_MS,
           horizonMs: config.SIGNALBOX_SWEEP_MS * 2,
+          tenantMax: bounds.tenantMax,
           compiled,
           fetch: outbound.request,
           publicUrl: () => config.SIGNALBOX_PUBLIC_URL ?? addressOf(server),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { McpServers } from "./config/mcp.ts";
 import { ApiKeys, JwtIssuers, jsonOf, PushIdentities } from "./config/credentials.ts";
+import { TenantsLimits } from "./config/tenants.ts";
 
 const Port = z.coerce.number("must be a port number, 0 to 65535").int().min(0).max(65_535);
 const Milliseconds = z.coerce.number("must be a number of milliseconds").int().min(1);
@@ -112,6 +113,11 @@ const Environment = z.object({
     "true: load the workflows in `examples/` and run the sample at start, as `npm start` does",
   ),
   SIGNALBOX_CONCURRENCY: z.coerce.number().int().min(1).max(10_000).default(64).describe("Executions this worker runs at once"),
+  SIGNALBOX_TENANT_LIMITS: jsonOf(TenantsLimits)
+    .optional()
+    .describe(
+      'Bounds of tenants as JSON, `*` for those not named: `{"*": {concurrency?, startsPerSecond?}}`; concurrency holds over all processes, startsPerSecond in each',
+    ),
   SIGNALBOX_LEASE_MS: Milliseconds.default(15_000).describe("How long a silent worker keeps an execution, milliseconds"),
   SIGNALBOX_SWEEP_MS: Milliseconds.default(1_000).describe("How often a worker looks for due timers and lost work, milliseconds"),
   SIGNALBOX_BODY_LIMIT: z.coerce.number().int().min(1_024).default(1_048_576).describe("Largest request body, bytes"),

@@ -3,6 +3,7 @@ import { JsonRecord, type Json, type JsonObject } from "./json.ts";
 
 export const EXECUTION_EVENT_TYPES = [
   "execution.created",
+  "execution.queued",
   "execution.claimed",
   "execution.started",
   "execution.parked",

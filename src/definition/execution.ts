@@ -10,6 +10,9 @@ export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
 
 export const TERMINAL_STATUSES: ReadonlySet<ExecutionStatus> = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
 
+/** What is given where nothing is said; 0 to 9, the higher first. */
+export const USUAL_PRIORITY = 5;
+
 export const StepStatus = z.enum(["PENDING", "RUNNING", "WAITING", "COMPLETED", "SKIPPED", "FAILED"]).meta({ id: "StepStatus" });
 export type StepStatus = z.infer<typeof StepStatus>;
 
@@ -120,6 +123,12 @@ export interface Execution {
   dismissal?: { by: string; at: string; note: string | null } | undefined;
   /** What retries by hand changed for visits that are not over, by path. */
   overrides?: Record<string, Override> | undefined;
+  /** Name of the limit its workflow sets on how many run at once; absent where it sets none. */
+  limit?: string | undefined;
+  /** Places it holds under limits, from its claim (or its start) to its end. */
+  permits?: Permit[] | undefined;
+  /** What it waits in line for before it may begin; absent while it need not. */
+  queued?: { limit: string; since: string } | undefined;
   /** When retention may delete it, epoch milliseconds; set at the end. */
   expireAt: number | null;
   /** Events up to this seq were taken by everybody outside who wants them; absent: none was ever handed on. */
@@ -163,6 +172,12 @@ export interface Override {
   variables: JsonObject;
   config: JsonObject;
   input: JsonObject | null;
+}
+
+/** One numbered place under a limit; no two executions have the same. */
+export interface Permit {
+  limit: string;
+  number: number;
 }
 
 /** A named event for one execution, kept until a step takes it. */
@@ -228,6 +243,13 @@ export const ExecutionInput = z
   })
   .meta({ id: "ExecutionInput" });
 export type ExecutionInput = z.infer<typeof ExecutionInput>;
+
+export const QueuedView = z
+  .object({
+    limit: z.string().describe("`workflow:<id>`, with its key where there is one, or `tenant`"),
+    since: z.string(),
+  })
+  .meta({ id: "Queued" });
 
 export const WaitView = z
   .object({

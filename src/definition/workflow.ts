@@ -41,12 +41,26 @@ export const Policy = z
   .meta({ id: "Policy" });
 export type Policy = z.infer<typeof Policy>;
 
+/** How many executions of a workflow may be under way at once. */
+export const Concurrency = z
+  .strictObject({
+    max: z.number().int().min(1).max(1_000),
+    onLimit: z
+      .enum(["queue", "reject"])
+      .default("queue")
+      .describe("queue: the execution stays PENDING until a place is free; reject: its start is refused"),
+    key: z.string().min(1).optional().describe("CEL over `input`, `trigger` and `event`: a limit of its own for each value"),
+  })
+  .meta({ id: "Concurrency" });
+export type Concurrency = z.infer<typeof Concurrency>;
+
 export const Limits = z
   .strictObject({
     maxSteps: z.number().int().min(1).max(100_000).default(1_000),
     maxDuration: Duration.optional(),
     maxTokens: z.number().int().min(1).optional().describe("Model tokens, in and out, per execution"),
     maxCostUsd: z.number().positive().optional(),
+    concurrency: Concurrency.optional(),
   })
   .meta({ id: "Limits" });
 export type Limits = z.infer<typeof Limits>;

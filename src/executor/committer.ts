@@ -1,12 +1,13 @@
 import type { TimedDraft } from "../compiler/host.ts";
 import type { Decision } from "../definition/decision.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
-import type { Execution, InboxMessage, NewExecution } from "../definition/execution.ts";
+import type { Execution, InboxMessage, NewExecution, Permit } from "../definition/execution.ts";
 import type { MemoryAppend } from "../definition/memory.ts";
 import type { OpenWait } from "../definition/wait.ts";
 import { toSignalboxError, type SignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import { placeOfNext, type EventOutlet } from "../relay/outlet.ts";
+import type { PlaceInLine } from "../ports/limits.ts";
 import type { CheckpointPut, CheckpointWrites, ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
 
 /** What the next commit will write beside the record. */
@@ -23,6 +24,10 @@ export interface Changes {
   sends: InboxMessage[];
   starts: NewExecution[];
   memories: MemoryAppend[];
+  /** Permits given back. */
+  given: Permit[];
+  /** The line it leaves. */
+  left: Pick<PlaceInLine, "limit" | "rank">[];
 }
 
 export interface Committer {
@@ -95,7 +100,8 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
     draft.updatedAt = isoTime(clock);
     if (isRelease) Object.assign(draft, { owner: null, leaseUntil: null, wakeAt });
     else Object.assign(draft, { leaseUntil, wakeAt: leaseUntil });
-    const { drafts, ...rest } = changes;
+    const { drafts, given, left, ...rest } = changes;
+    const isLimitChanged = given.length > 0 || left.length > 0;
     const request: ExecutionCommit = {
       guard: { epoch: execution.epoch, lastSeq: execution.lastSeq, token: handle.token },
       execution: {
@@ -109,6 +115,7 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
       },
       events: number(drafts, execution.lastSeq),
       ...rest,
+      ...(isLimitChanged ? { limits: { take: [], give: given, join: null, leave: left[0] ?? null } } : {}),
     };
     const place = { draft: request.execution, before: execution.lastSeq, events: request.events, isRelease, now: clock.now() };
     const relay = await placeOfNext(outlet, place);
@@ -183,6 +190,8 @@ function emptyChanges(): Changes {
     sends: [],
     starts: [],
     memories: [],
+    given: [],
+    left: [],
   };
 }
 

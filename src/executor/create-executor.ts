@@ -24,10 +24,21 @@ export interface ExecutorOptions {
   tokens: TokenHub;
   /** Who hears of the events; nobody unless told. */
   outlet?: EventOutlet | undefined;
+  startsPerSecond?: ((tenant: string) => number | undefined) | undefined;
+  /** Most executions of a tenant at once. */
+  tenantMax?: ((tenant: string) => number | undefined) | undefined;
 }
 
 /** The executor's commands and views. It runs nothing itself: workers do, in this process or another. */
-export function createExecutor({ store, queue, clock, tokens, outlet = NO_OUTLET }: ExecutorOptions): Executor {
+export function createExecutor({
+  store,
+  queue,
+  clock,
+  tokens,
+  outlet = NO_OUTLET,
+  startsPerSecond,
+  tenantMax = () => undefined,
+}: ExecutorOptions): Executor {
   async function get(tenant: string, id: string): Promise<Execution> {
     const handle = await store.executions.get(tenant, id);
     if (!handle) throw notFound("execution", id);
@@ -45,7 +56,7 @@ export function createExecutor({ store, queue, clock, tokens, outlet = NO_OUTLET
   }
 
   return {
-    start: createStarter({ store, queue, clock, outlet }),
+    start: createStarter({ store, queue, clock, outlet, startsPerSecond }),
     get,
     list: (tenant, query) => store.executions.list(tenant, query),
     waitForEnd(tenant, id, { timeoutMs, signal }) {
@@ -56,6 +67,16 @@ export function createExecutor({ store, queue, clock, tokens, outlet = NO_OUTLET
     tasks: createTasks({ store, queue, clock }),
     ...createVerbs({ store, queue, clock }),
     callback: createCallbacks({ store, queue, clock }),
+    async limits(tenant, limit) {
+      const rows = await store.limits.list(tenant, limit);
+      const ids = [...new Set(rows.flatMap((row) => workflowOf(row.limit) ?? []))];
+      const workflows = new Map((await store.workflows.getMany(tenant, ids)).map((workflow) => [workflow.id, workflow]));
+      return rows.map((row) => {
+        const workflowId = workflowOf(row.limit);
+        const max = workflowId === undefined ? tenantMax(tenant) : workflows.get(workflowId)?.definition.limits?.concurrency?.max;
+        return { limit: row.limit, max: max ?? null, inUse: row.taken, queued: row.waiting };
+      });
+    },
     waits: (tenant, query) => store.waits.list(tenant, query),
     async wait(tenant, id) {
       const wait = await store.waits.get(tenant, id);
@@ -102,6 +123,11 @@ export function createExecutor({ store, queue, clock, tokens, outlet = NO_OUTLET
       };
     },
   };
+}
+
+/** The workflow whose limit it is; undefined for the tenant's. */
+function workflowOf(limit: string): string | undefined {
+  return /^workflow:([^:]+)/.exec(limit)?.[1];
 }
 
 /** Parked, and nothing that a clock ends before `until`, or a child of its own: only somebody outside can bring it on. */

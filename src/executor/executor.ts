@@ -56,6 +56,8 @@ export interface Executor {
   /** Delivers a named event; one that arrives before a step waits for it is kept. The same `eventId` counts once. */
   signal(actor: Actor, id: string, signal: Once & { event: string; data?: Json; eventId?: string }): Promise<Execution>;
 
+  /** Limits under which something runs or waits, by name; `max` null where it is not set any more. */
+  limits(tenant: string, limit: number): Promise<{ limit: string; max: number | null; inUse: number; queued: number }[]>;
   waits(tenant: string, query: WaitQuery): Promise<Page<OpenWait>>;
   wait(tenant: string, id: string): Promise<OpenWait>;
   /**

@@ -11,7 +11,7 @@ import { absorb, absorbMailbox, grant, nextWakeAt, type Absorbed, type Wish } fr
 import { findEarlier } from "./look-back.ts";
 import type { Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
-import { cancel, complete, fail, failOrPause, handOver, ofExecution, park, pause, type Settling } from "./settle.ts";
+import { cancel, complete, fail, failOrPause, handOver, leaveLine, ofExecution, park, pause, type Settling } from "./settle.ts";
 
 /** A claimed execution while it runs in this process. */
 export interface Holding {
@@ -243,8 +243,10 @@ function closeListed({ committer }: Session, closed: Absorbed["closed"]): void {
 function announce(session: Session): void {
   const { draft } = session;
   draft.isParked = false;
-  // An owner that never gave the lease back is dead or was silent for too long.
-  const takenFrom = session.committer.handle.execution.owner;
+  leaveLine(session);
+  const { owner, epoch } = session.committer.handle.execution;
+  // An owner that never gave the lease back is dead or was silent for too long; of this epoch, it is the one that was let in just now.
+  const takenFrom = epoch === draft.epoch ? null : owner;
   const summary = `Claimed by ${draft.owner ?? ""}${takenFrom === null ? "" : `, taken over from ${takenFrom}`}.`;
   session.event(ofExecution("execution.claimed", summary, { worker: draft.owner, epoch: draft.epoch, takenFrom }));
   if (draft.startedAt !== null) return;

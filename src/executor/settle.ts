@@ -8,6 +8,7 @@ import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle } from "../ports/store.ts";
 import { nextWakeAt } from "./absorb.ts";
 import { childEnd } from "./children.ts";
+import { rankOf } from "./rank.ts";
 import type { Session } from "./session.ts";
 import { takeTurn } from "./turns.ts";
 import { withdraw } from "./withdraw.ts";
@@ -54,6 +55,7 @@ export async function pause(settling: Settling, reason: string | null): Promise<
   takeTurn(draft, "pause");
   draft.status = "PAUSED";
   keepVariables(settling);
+  leaveLine(session);
   draft.idleClaims = 0;
   session.event(ofExecution("execution.paused", `Paused${reason === null ? "" : `: ${reason}`}.`, { reason }));
   return await session.committer.release(null);
@@ -107,6 +109,9 @@ async function end(
   const retention = plan.definition.retention?.executions;
   draft.expireAt = retention === undefined ? null : clock.now() + (durationMs(retention) ?? 0);
   keepVariables(settling);
+  leaveLine(session);
+  session.committer.pending.given.push(...(draft.permits ?? []));
+  delete draft.permits;
   const elapsedMs = clock.now() - Date.parse(draft.createdAt);
   session.event(ofExecution(type, summary, { ...data, durationMs: elapsedMs }));
   await tellParent(session);
@@ -118,6 +123,13 @@ async function tellParent({ draft, committer, exists }: Session): Promise<void> 
   const message = childEnd(draft);
   // Mail for a parent that retention has removed would be taken in by nobody.
   if (message && (await exists(message.executionId))) committer.pending.sends.push(message);
+}
+
+/** It waits for no place any more: it begins, or it does not want to. */
+export function leaveLine({ draft, committer }: Session): void {
+  if (!draft.queued) return;
+  committer.pending.left.push({ limit: draft.queued.limit, rank: rankOf(draft) });
+  delete draft.queued;
 }
 
 /** Copies the variables into the record, where lists and single reads find them without a checkpoint. Secret ones stay out. */

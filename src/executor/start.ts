@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { Execution, NewExecution, Parent, TriggerInfo } from "../definition/execution.ts";
+import { USUAL_PRIORITY, type Execution, type NewExecution, type Parent, type TriggerInfo } from "../definition/execution.ts";
 import { durationMs } from "../definition/duration.ts";
 import type { ExecutionEvent } from "../definition/event.ts";
 import { compileInputSchema } from "../definition/input-schema.ts";
@@ -13,8 +13,13 @@ import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
 import type { Actor, StartRequest } from "./executor.ts";
 import { canonical } from "./canonical.ts";
+import { limitOf } from "./limit-name.ts";
+import { createWithin } from "./create-within.ts";
 import { createLru } from "./lru.ts";
+import type { Need } from "./places.ts";
+import { rankOf } from "./rank.ts";
 import { hidden } from "./secrets.ts";
+import { createStartRate } from "./start-rate.ts";
 
 /** Time a hint has to reach a worker before sweepers may take the execution up as well, milliseconds. */
 const HINT_GRACE_MS = 1_000;
@@ -25,16 +30,26 @@ interface StarterOptions {
   queue: Queue;
   clock: Clock;
   outlet: EventOutlet;
+  /** Starts of a tenant per second, in this process; undefined: as many as there are. */
+  startsPerSecond?: ((tenant: string) => number | undefined) | undefined;
+}
+
+/** An execution that is about to be, with the limit that refuses it where there is no room: a start from outside heeds that. */
+export interface Prepared extends NewExecution {
+  refusedBy: Need | undefined;
 }
 
 /** Makes the execution that a request asks for, without writing anything. */
-export type Prepare = (actor: Actor, request: StartRequest, parent?: Parent) => Promise<NewExecution>;
+export type Prepare = (actor: Actor, request: StartRequest, parent?: Parent) => Promise<Prepared>;
 
 /** Checks everything there is to check about a start. */
 export function createPreparer({ store, clock, outlet }: Omit<StarterOptions, "queue">): Prepare {
   const validators = createLru<(value: JsonObject) => Issue[]>(500);
 
-  async function definitionOf(tenant: string, request: StartRequest): Promise<{ version: number; definition: WorkflowDefinition }> {
+  async function definitionOf(
+    tenant: string,
+    request: StartRequest,
+  ): Promise<{ version: number; definition: WorkflowDefinition; max: number | undefined }> {
     const workflow = await store.workflows.get(tenant, request.workflowId);
     if (!workflow) throw notFound("workflow", request.workflowId);
     if (workflow.status !== "active") {
@@ -43,10 +58,11 @@ export function createPreparer({ store, clock, outlet }: Omit<StarterOptions, "q
       });
     }
     const { version = workflow.version } = request;
-    if (version === workflow.version) return { version, definition: workflow.definition };
+    const newest = workflow.definition.limits?.concurrency?.max;
+    if (version === workflow.version) return { version, definition: workflow.definition, max: newest };
     const definition = await store.workflows.getVersion(tenant, workflow.id, version);
     if (!definition) throw notFound("workflow version", `${workflow.id}@${version}`);
-    return { version, definition };
+    return { version, definition, max: newest ?? definition.limits?.concurrency?.max };
   }
 
   function check(key: string, request: StartRequest, definition: WorkflowDefinition): void {
@@ -56,27 +72,34 @@ export function createPreparer({ store, clock, outlet }: Omit<StarterOptions, "q
   }
 
   return async (actor, request, parent) => {
-    const { version, definition } = await definitionOf(actor.tenant, request);
+    const { version, definition, max } = await definitionOf(actor.tenant, request);
     check(`${actor.tenant}/${request.workflowId}@${version}`, request, definition);
     const execution = { ...newExecution(actor, request, version, definition, clock.now()), parent: parent ?? null };
     const events = [createdEvent(execution, definition)];
-    return { execution: { ...execution, ...(await placeOfNew(outlet, execution, events, clock.now())) }, events };
+    const placed = { ...execution, ...(await placeOfNew(outlet, execution, events, clock.now())) };
+    const { limit } = execution;
+    const refuses = limit !== undefined && max !== undefined && definition.limits?.concurrency?.onLimit === "reject";
+    return { execution: placed, events, refusedBy: refuses ? { limit, max } : undefined };
   };
 }
 
 /** Accepts executions: everything is checked first, then one durable write, then a hint. */
-export function createStarter({ store, queue, clock, outlet }: StarterOptions) {
+export function createStarter({ store, queue, clock, outlet, startsPerSecond = () => undefined }: StarterOptions) {
   const prepare = createPreparer({ store, clock, outlet });
+  const admit = createStartRate({ clock, perSecond: startsPerSecond });
 
   return async (actor: Actor, request: StartRequest): Promise<{ execution: Execution; created: boolean }> => {
-    const { execution, events } = await prepare(actor, request);
-    const { created, ...handle } = await store.executions.create(execution, events);
+    const retryInMs = admit(actor.tenant);
+    if (retryInMs > 0) throw tooManyStarts(retryInMs);
+    const prepared = await prepare(actor, request);
+    const { execution, events } = prepared;
+    const { created, ...handle } = await createWithin(store, prepared);
     if (!created) {
       if (handle.execution.requestDigest !== execution.requestDigest) throw new SignalboxError("IDEMPOTENCY_MISMATCH");
       return { execution: handle.execution, created };
     }
     outlet.committed(handle, events);
-    await queue.enqueue({ tenant: actor.tenant, executionId: execution.id, handle });
+    await queue.enqueue({ tenant: actor.tenant, executionId: execution.id, handle, rank: rankOf(execution) });
     return { execution: handle.execution, created };
   };
 }
@@ -84,7 +107,7 @@ export function createStarter({ store, queue, clock, outlet }: StarterOptions) {
 function newExecution(actor: Actor, request: StartRequest, version: number, definition: WorkflowDefinition, now: number): Execution {
   const at = new Date(now).toISOString();
   const maxDuration = durationMs(definition.limits?.maxDuration ?? "");
-  return {
+  const execution: Execution = {
     schema: 1,
     id: request.id ?? randomUUID(),
     tenant: actor.tenant,
@@ -97,7 +120,7 @@ function newExecution(actor: Actor, request: StartRequest, version: number, defi
     trigger: request.trigger ?? MANUAL,
     startedBy: actor.id,
     ...(parseTraceparent(request.traceparent) && { startedIn: request.traceparent }),
-    priority: request.priority ?? 5,
+    priority: request.priority ?? USUAL_PRIORITY,
     tags: request.tags ?? [],
     idempotencyKey: request.idempotencyKey ?? null,
     requestDigest: request.idempotencyKey === undefined ? null : digest(request),
@@ -128,6 +151,15 @@ function newExecution(actor: Actor, request: StartRequest, version: number, defi
     parent: null,
     expireAt: null,
   };
+  const limit = limitOf(definition, execution);
+  return limit === undefined ? execution : { ...execution, limit };
+}
+
+function tooManyStarts(retryInMs: number): SignalboxError {
+  const seconds = Math.ceil(retryInMs / 1_000);
+  return new SignalboxError("LIMIT_EXCEEDED", `More executions are started than the tenant may; there is room again in ${seconds} s.`, {
+    details: { limit: "starts", retryInMs },
+  });
 }
 
 function createdEvent(execution: Execution, definition: WorkflowDefinition): ExecutionEvent {

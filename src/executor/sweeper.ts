@@ -1,5 +1,6 @@
 import type { Clock } from "../ports/clock.ts";
-import type { Store } from "../ports/store.ts";
+import type { DueExecution, Store } from "../ports/store.ts";
+import { rankOf, rankOfBegun } from "./rank.ts";
 import type { Worker } from "./worker.ts";
 
 /** Mail older than this whose hint nobody followed is looked at by the sweeper, milliseconds. */
@@ -39,13 +40,19 @@ export function startSweeper({ store, worker, clock, everyMs, log }: SweeperOpti
       for (const { tenant, id } of await store.executions.ownedBy(owner, BATCH)) worker.takeOver({ tenant, executionId: id }, owner);
     }
     // What is due before the next look is timed in process, so that a timer is never a sweep late.
+    const earliest = await store.executions.due(now + everyMs, BATCH);
+    // Behind a flood of new ones, those that were begun would not be seen: timers, and what a dead process left behind.
+    const begun = earliest.length < BATCH ? [] : await store.executions.due(now + everyMs, BATCH, "RUNNING");
     // In another order in every process: in the same one, two pods race for every row.
-    const due = shuffled(await store.executions.due(now + everyMs, BATCH));
-    for (const { tenant, id, wakeAt } of due) {
-      if (wakeAt <= now) worker.take({ tenant, executionId: id });
-      else worker.wakeups.at(wakeAt, { tenant, executionId: id });
-    }
+    for (const due of shuffled([...begun, ...earliest])) hand(due, now);
+    if (earliest.length === BATCH) worker.whenShort(nudge);
     for (const { tenant, id } of await store.inbox.waiting(now - STALE_MAIL_MS, BATCH)) worker.take({ tenant, executionId: id });
+  }
+
+  function hand({ tenant, id, wakeAt, ...execution }: DueExecution, now: number): void {
+    const hint = { tenant, executionId: id, rank: execution.status === "PENDING" ? rankOf(execution) : rankOfBegun(wakeAt) };
+    if (wakeAt <= now) worker.take(hint);
+    else worker.wakeups.at(wakeAt, hint);
   }
 
   function sweep(): Promise<void> {

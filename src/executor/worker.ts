@@ -1,25 +1,28 @@
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { CompiledWorkflow } from "../compiler/compile.ts";
 import type { StepPlace } from "../compiler/host.ts";
-import { TERMINAL_STATUSES, type Execution } from "../definition/execution.ts";
+import type { Execution } from "../definition/execution.ts";
 import type { Limits } from "../definition/workflow.ts";
 import { toSignalboxError } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import { NO_OUTLET, type EventOutlet } from "../relay/outlet.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Queue, WorkHint } from "../ports/queue.ts";
-import type { ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
-import { absorb, nextWakeAt } from "./absorb.ts";
+import type { ExecutionHandle, Store } from "../ports/store.ts";
+import { createAdmission, type Claim } from "./admission.ts";
+import { createBacklog } from "./backlog.ts";
 import { createChildren } from "./children.ts";
 import type { Circuits } from "./circuits.ts";
-import { expireListedWaits } from "./expire.ts";
 import { holdExecution, type Holding } from "./hold.ts";
 import { createSession, type Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
-import { createPreparer } from "./start.ts";
-import { upcast } from "./upcast.ts";
+import { createPreparer, type Prepare } from "./start.ts";
+import { createTakeUp } from "./take-up.ts";
+import { createUnable } from "./unable.ts";
 import { createWakeups, type Wakeups } from "./wakeups.ts";
 
+/** A backlog of fewer is nearly empty. */
+const SHORT = 100;
 /** Claims in a row without a checkpoint between them after which an execution is taken to kill its workers. */
 const MAX_IDLE_CLAIMS = 20;
 
@@ -38,6 +41,8 @@ export interface WorkerOptions {
   horizonMs: number;
   /** True: drops every execution from memory after each superstep and takes it up again, so that everything is a recovery. */
   suspendAlways?: boolean;
+  /** Most executions of a tenant that may be under way at once; undefined: no limit. */
+  tenantMax?(tenant: string): number | undefined;
   compiled(execution: Execution): Promise<CompiledWorkflow>;
   modelsFor(session: Session, place: StepPlace, limits: Limits | undefined): ModelCalls;
   /** How steps ask somebody outside. */
@@ -63,6 +68,8 @@ export interface Worker {
   readonly queued: number;
   /** Executions that could begin now. */
   readonly freeSlots: number;
+  /** Calls back once when the backlog is nearly empty: whoever knows of more work hands it in then. */
+  whenShort(tell: () => void): void;
   /** Resolves when nothing runs and nothing is queued: for tests and for draining. */
   idle(): Promise<void>;
   /** Stops taking; lets steps reach a checkpoint for `graceMs`, then interrupts them; hands everything over. */
@@ -75,32 +82,46 @@ export function createWorker(options: WorkerOptions): Worker {
   const claiming = new Set<string>();
   /** Hinted while its claim was under way. */
   const again = new Map<string, WorkHint>();
-  const backlog = new Map<string, WorkHint>();
+  /** Executions under way or about to be, by tenant. */
+  const busy = createTally();
+  const backlog = createBacklog({ runningOf: busy.of });
   const deadOwners = new Set<string>();
   const outlet = options.outlet ?? NO_OUTLET;
   const prepare = createPreparer({ store, clock, outlet });
   let idleCallbacks: (() => void)[] = [];
   let isStopped = false;
+  let onShort: (() => void) | undefined;
 
+  const takeUp = createTakeUp({ id, store, clock, leaseMs, deadOwners });
+  const unable = createUnable({ store, clock, log });
+  const admission = createAdmission({
+    store,
+    clock,
+    outlet,
+    tenantMax: options.tenantMax ?? (() => undefined),
+    hint: (hint) => (worker.freeSlots > 0 ? take(hint) : void offer(options, hint)),
+  });
   const wakeups = createWakeups({ clock, horizonMs: options.horizonMs, wake: take });
 
   function take(hint: WorkHint): void {
     const { executionId } = hint;
-    if (isStopped) return;
+    if (isStopped || unable.isResting(executionId)) return;
     const holding = holdings.get(executionId);
     if (holding) void holding.poke();
     else if (claiming.has(executionId)) again.set(executionId, { ...hint, handle: undefined });
-    else if (claiming.size >= concurrency) backlog.set(executionId, hint);
+    else if (claiming.size >= concurrency) backlog.put(hint, clock.now());
     else begin(hint);
   }
 
   function begin(hint: WorkHint): void {
-    const { executionId } = hint;
+    const { executionId, tenant } = hint;
     claiming.add(executionId);
+    busy.add(tenant, 1);
     void work(hint)
-      .catch((error: unknown) => report(hint, error))
+      .catch((error: unknown) => report(log, hint, error))
       .finally(() => {
         claiming.delete(executionId);
+        busy.add(tenant, -1);
         const repeat = again.get(executionId);
         again.delete(executionId);
         if (repeat) take(repeat);
@@ -109,74 +130,41 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   function beginNext(): void {
-    for (const [executionId, hint] of backlog) {
-      if (claiming.size >= concurrency || isStopped) return;
-      backlog.delete(executionId);
+    while (claiming.size < concurrency && !isStopped) {
+      const hint = backlog.next();
+      if (!hint) break;
       begin(hint);
+    }
+    if (backlog.size < SHORT && onShort) {
+      const tell = onShort;
+      onShort = undefined;
+      tell();
     }
     if (claiming.size > 0) return;
     for (const resolve of idleCallbacks) resolve();
     idleCallbacks = [];
   }
 
-  function report({ executionId }: WorkHint, thrown: unknown): void {
-    const error = toSignalboxError(thrown);
-    // Somebody else was quicker, or the store is away: the sweeper comes back to it.
-    const fields = {
-      executionId,
-      code: error.code,
-      error: error.code === "INTERNAL" && thrown instanceof Error ? thrown.stack : error.message,
-    };
-    log(error.code === "LEASE_LOST" ? "lease lost" : "execution left alone", fields);
-  }
-
-  async function hintAt({ tenant, id: executionId }: ExecutionRef): Promise<void> {
-    try {
-      await options.queue.enqueue({ tenant, executionId });
-    } catch (error) {
-      // What was written is durable: the sweeper finds it.
-      report({ tenant, executionId }, error);
-    }
-  }
-
   async function work(hint: WorkHint): Promise<void> {
-    const handle = hint.handle ?? (await store.executions.get(hint.tenant, hint.executionId));
-    if (!handle || handle.execution.schema !== 1 || isLeased(handle.execution)) return;
-    const isNew = handle.execution.epoch === 0 && hint.handle !== undefined;
-    const now = clock.now();
-    const draft = upcast(handle.execution);
-    // Before the mail is read: who answers in time is in it.
-    const expired = await expireListedWaits(store, draft, now);
-    const inbox = isNew ? [] : await store.inbox.list(hint.tenant, hint.executionId);
-    if (TERMINAL_STATUSES.has(handle.execution.status) && inbox.length === 0) return;
-    const absorbed = absorb(draft, inbox, now, expired);
-    if (isNothing(absorbed) && handle.execution.owner === null && handle.execution.wakeAt === nextWakeAt(draft)) return schedule(handle);
-    Object.assign(draft, { epoch: draft.epoch + 1, owner: id, leaseUntil: now + leaseMs, idleClaims: draft.idleClaims + 1 });
-    const workflow = await options.compiled(draft);
-    const session = createSession({
-      handle,
-      draft,
-      store,
-      clock,
-      leaseMs,
-      modelsFor: (own, place) => options.modelsFor(own, place, workflow.plan.definition.limits),
-      outside: {
-        fetch: options.fetch,
-        circuit: (breaker) => options.circuits.of(draft.tenant, breaker),
-        traceparent: (place) => options.traceparent?.(draft.id, place),
-      },
-      childrenFor({ signal, traceparent }, place) {
-        const from = { parent: draft, place, traceparent: traceparent(place) };
-        return createChildren({ ...from, store, prepare, patience: { signal, clock } });
-      },
-      onOthers: (executions) => void Promise.all(executions.map(hintAt)),
-      outlet,
-      onFailure: () => holdings.get(draft.id)?.stop(),
-      onWaiting: () => holdings.get(draft.id)?.lookBack(),
-      onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),
-      publicUrl: () => options.publicUrl?.(),
-      log,
-    });
+    const taken = await takeUp(hint);
+    if (!taken) return;
+    if ("resting" in taken) return schedule(taken.resting);
+    const { claim } = taken;
+    const workflow = await unable.unless(claim.handle, () => options.compiled(claim.draft));
+    if (!workflow) return;
+    const { definition } = workflow.plan;
+    const needs = claim.absorbed.action === "run" ? await admission.needs(claim, definition) : [];
+    const handle = needs.length > 0 ? await admission.admit(claim, needs) : claim.handle;
+    if (needs.length === 0) return await run(claim, workflow);
+    if (handle.execution.owner === null) return schedule(handle);
+    // What was absorbed is written by now.
+    const absorbed = { ...claim.absorbed, events: [], consumed: [], closed: [], reminded: [] };
+    await run({ handle, draft: structuredClone(handle.execution), absorbed }, workflow);
+  }
+
+  async function run({ handle, draft, absorbed }: Claim, workflow: CompiledWorkflow): Promise<void> {
+    const { definition } = workflow.plan;
+    const session = sessionOf(options, { handle, draft }, { limits: definition.limits, prepare, holdings, outlet });
     const holding = holdExecution({ session, workflow, saver, store, isPoison: draft.idleClaims > MAX_IDLE_CLAIMS });
     sessions.set(session.id, session);
     holdings.set(session.id, holding);
@@ -186,14 +174,12 @@ export function createWorker(options: WorkerOptions): Worker {
     } finally {
       sessions.delete(session.id);
       holdings.delete(session.id);
-      if (holding.hasLeftovers) again.set(session.id, { tenant: hint.tenant, executionId: hint.executionId });
+      if (holding.hasLeftovers) again.set(session.id, { tenant: draft.tenant, executionId: draft.id });
     }
     // Only now: what is due already is hinted at once, and must not be taken for mail of the holding that just ended.
     schedule(settled);
-  }
-
-  function isLeased({ owner, leaseUntil }: Execution): boolean {
-    return owner !== null && owner !== id && !deadOwners.has(owner) && leaseUntil !== null && leaseUntil > clock.now();
+    const given = draft.permits === undefined ? (handle.execution.permits ?? []) : [];
+    if (given.length > 0) await admission.freed(settled.execution, given, definition);
   }
 
   function schedule({ execution }: ExecutionHandle): void {
@@ -204,7 +190,7 @@ export function createWorker(options: WorkerOptions): Worker {
     return claiming.size === 0 ? Promise.resolve() : new Promise((resolve) => idleCallbacks.push(resolve));
   }
 
-  return {
+  const worker: Worker = {
     id,
     take,
     takeOver(hint, owner) {
@@ -221,6 +207,9 @@ export function createWorker(options: WorkerOptions): Worker {
     get freeSlots() {
       return isStopped ? 0 : Math.max(0, concurrency - claiming.size - backlog.size);
     },
+    whenShort(tell) {
+      onShort = tell;
+    },
     idle,
     async drain(graceMs) {
       isStopped = true;
@@ -234,8 +223,77 @@ export function createWorker(options: WorkerOptions): Worker {
       cancelTimer();
     },
   };
+  return worker;
 }
 
-function isNothing({ action, consumed }: ReturnType<typeof absorb>): boolean {
-  return action === "rest" && consumed.length === 0;
+function report(log: WorkerOptions["log"], { executionId }: WorkHint, thrown: unknown): void {
+  const error = toSignalboxError(thrown);
+  // Somebody else was quicker, or the store is away: the sweeper comes back to it.
+  const fields = {
+    executionId,
+    code: error.code,
+    error: error.code === "INTERNAL" && thrown instanceof Error ? thrown.stack : error.message,
+  };
+  log(error.code === "LEASE_LOST" ? "lease lost" : "execution left alone", fields);
+}
+
+interface SessionSetup {
+  limits: Limits | undefined;
+  prepare: Prepare;
+  outlet: EventOutlet;
+  holdings: ReadonlyMap<string, Holding>;
+}
+
+function sessionOf(
+  options: WorkerOptions,
+  { handle, draft }: Omit<Claim, "absorbed">,
+  { limits, prepare, holdings, outlet }: SessionSetup,
+): Session {
+  const { store, clock, leaseMs, log } = options;
+  return createSession({
+    handle,
+    draft,
+    store,
+    clock,
+    leaseMs,
+    modelsFor: (own, place) => options.modelsFor(own, place, limits),
+    outside: {
+      fetch: options.fetch,
+      circuit: (breaker) => options.circuits.of(draft.tenant, breaker),
+      traceparent: (place) => options.traceparent?.(draft.id, place),
+    },
+    childrenFor({ signal, traceparent }, place) {
+      const from = { parent: draft, place, traceparent: traceparent(place) };
+      return createChildren({ ...from, store, prepare, patience: { signal, clock } });
+    },
+    onOthers: (executions) => void Promise.all(executions.map(({ tenant, id: executionId }) => offer(options, { tenant, executionId }))),
+    outlet,
+    onFailure: () => holdings.get(draft.id)?.stop(),
+    onWaiting: () => holdings.get(draft.id)?.lookBack(),
+    onSuperstep: () => options.suspendAlways && holdings.get(draft.id)?.drain(),
+    publicUrl: () => options.publicUrl?.(),
+    log,
+  });
+}
+
+async function offer({ queue, log }: WorkerOptions, hint: WorkHint): Promise<void> {
+  try {
+    await queue.enqueue(hint);
+  } catch (error) {
+    // What was written is durable: the sweeper finds it.
+    report(log, hint, error);
+  }
+}
+
+/** Counts by name; names without any take no room. */
+function createTally() {
+  const counts = new Map<string, number>();
+  return {
+    of: (name: string) => counts.get(name) ?? 0,
+    add(name: string, by: number): void {
+      const count = (counts.get(name) ?? 0) + by;
+      if (count === 0) counts.delete(name);
+      else counts.set(name, count);
+    },
+  };
 }

@@ -6,6 +6,8 @@ export interface WorkHint {
   executionId: string;
   /** The record as just written, where the sender has it: saves the receiver a read. */
   handle?: ExecutionHandle | undefined;
+  /** Where it stands among others that wait for a slot: the lowest first. */
+  rank?: number | undefined;
 }
 
 /** Hints to work, between the API and the workers. */

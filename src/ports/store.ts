@@ -13,6 +13,8 @@ import type { DecisionStore } from "./decision-store.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import type { WebhookStore } from "./webhook-store.ts";
 import type { EventTypeStore, ParkedEventStore, ReceivedEventStore } from "./inbound-store.ts";
+import type { ScheduleStore } from "./schedules.ts";
+import type { LimitChanges, LimitStore } from "./limits.ts";
 
 /**
  * Everything durable. Methods are the atomic commits the domain needs, not CRUD: each either happened as a whole or not at all,
@@ -31,6 +33,7 @@ export interface Store {
   readonly received: ReceivedEventStore;
   readonly parked: ParkedEventStore;
   readonly eventTypes: EventTypeStore;
+  readonly limits: LimitStore;
   /** LangGraph's own port on the same data: what `executions.commit` wrote as checkpoints is read through it. */
   readonly checkpointer: BaseCheckpointSaver;
   /** Reads one row: is the store there? Rejects with UNAVAILABLE where it is not. */
@@ -65,8 +68,9 @@ export interface ExecutionHandle {
 
 export interface ExecutionStore {
   /**
-   * Writes a new execution with its first events (seq 1..n = `execution.lastSeq`). Where an execution with the same
-   * (tenant, idempotencyKey) or the same id exists, nothing is written and that one is returned with `created: false`.
+   * Writes a new execution with its first events (seq 1..n = `execution.lastSeq`) and takes its `permits`: LIMIT_EXCEEDED where another
+   * one has one of them. Where an execution with the same (tenant, idempotencyKey) or the same id exists, nothing is written and that
+   * one is returned with `created: false`.
    */
   create(execution: Execution, events: ExecutionEvent[]): Promise<ExecutionHandle & { created: boolean }>;
   get(tenant: string, id: string): Promise<ExecutionHandle | undefined>;
@@ -86,8 +90,8 @@ export interface ExecutionStore {
    * endings are all this call; a claim carries `execution.epoch = guard.epoch + 1`.
    */
   commit(commit: ExecutionCommit): Promise<ExecutionHandle>;
-  /** Executions with `wakeAt <= now`, earliest first, over all tenants. */
-  due(now: number, limit: number): Promise<(ExecutionRef & { wakeAt: number })[]>;
+  /** Executions with `wakeAt <= now`, earliest first, over all tenants; of one status where that is told. */
+  due(now: number, limit: number, status?: ExecutionStatus): Promise<DueExecution[]>;
   /**
    * Owners of live leases that are provably gone, so that recovery need not wait for the lease to end. Only an adapter that can
    * prove it (one machine) answers with any.
@@ -111,6 +115,8 @@ export interface ExecutionRef {
   tenant: string;
   id: string;
 }
+
+export type DueExecution = Pick<Execution, "tenant" | "id" | "status" | "createdAt" | "priority"> & { wakeAt: number };
 
 export interface ExecutionQuery {
   workflowId?: string | undefined;
@@ -150,6 +156,8 @@ export interface ExecutionCommit {
   starts: NewExecution[];
   /** What is added to memories of the tenant, each addition exactly once; other executions may add to the same at the same time. */
   memories: MemoryAppend[];
+  /** What changes under limits; absent in nearly every commit. */
+  limits?: LimitChanges | undefined;
 }
 
 /** Arguments of `BaseCheckpointSaver.put`, to be stored so that `checkpointer` returns them. The thread is the execution. */
@@ -253,39 +261,4 @@ export interface WaitQuery {
   workflowId?: string | undefined;
   pageSize: number;
   pageToken?: string | undefined;
-}
-
-/**
- * Where schedules stand, so that no tick is lost or counted twice whichever process looks. `now` is epoch milliseconds by the clock the
- * processes of this store share (Firestore's own; the machine's for SQLite): a process whose clock is wrong fires nothing early.
- */
-export interface ScheduleStore {
-  get(tenant: string, workflowId: string, triggerId: string): Promise<{ now: number; cursor: ScheduleCursor | undefined }>;
-  /** Writes the cursor where the stored one has this revision (null: none is there); false where it has not. */
-  put(cursor: ScheduleCursor, basedOnRevision: number | null): Promise<boolean>;
-  /** Removes the cursor where it has this revision; false where it has not. */
-  remove(tenant: string, workflowId: string, triggerId: string, revision: number): Promise<boolean>;
-  /** Cursors with `dueAt <= before`, earliest first, over all tenants. */
-  due(before: number, limit: number): Promise<{ now: number; cursors: ScheduleCursor[] }>;
-}
-
-/** The place of one schedule trigger in time. Times are epoch milliseconds. */
-export interface ScheduleCursor {
-  tenant: string;
-  workflowId: string;
-  triggerId: string;
-  /** Grows with every write. */
-  revision: number;
-  /** When somebody should look at it. */
-  dueAt: number;
-  /** Cron expression and time zone it was made for. */
-  signature: string;
-  /** Ticks up to this instant are decided. */
-  after: number;
-  /** Ticks whose execution is to be started now; starting one again does no harm. */
-  starting: number[];
-  /** Ticks that wait for the execution before them to end. */
-  waiting: number[];
-  /** The execution of the newest tick that was decided to start. */
-  last: string | null;
 }

@@ -26,6 +26,8 @@ export function commitMetrics(metrics: Metrics): CommitObserver {
         if (typeof data["takenFrom"] === "string") metrics.leaseTakeovers.inc();
         if (execution.epoch === 1) metrics.claimLatency.observe(secondsBetween(Date.parse(execution.createdAt), event));
         return;
+      case "execution.queued":
+        return metrics.executionsQueued.inc({ limit: wordOf(data["limit"]).split(":")[0] ?? "" });
       case "execution.completed":
       case "execution.failed":
       case "execution.cancelled":

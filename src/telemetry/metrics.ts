@@ -35,6 +35,9 @@ export function createMetrics() {
     queueDepth: gauge("signalbox_queue_depth", "Hints this worker holds and has no slot for"),
     executionsRunning: gauge("signalbox_executions_running", "Executions this worker runs now"),
     workerSlots: gauge("signalbox_worker_slots", "Executions this worker may run at once"),
+    executionsQueued: counter("signalbox_executions_queued_total", "Executions that had to wait in line for a limit, by its kind", [
+      "limit",
+    ]),
     claimLatency: histogram(
       "signalbox_claim_seconds",
       "Seconds an execution waited for a worker: from being startable to its claim",

@@ -8,6 +8,7 @@ export type LogLevel = "debug" | "info" | "warn";
 /** Levels by what an operator wants to see of a healthy service: ends and trouble. Everything else is there at `debug`. */
 const LEVELS: Partial<Record<ExecutionEventType, LogLevel>> = {
   "execution.created": "info",
+  "execution.queued": "info",
   "execution.parked": "info",
   "execution.paused": "info",
   "execution.resumed": "info",

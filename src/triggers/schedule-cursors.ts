@@ -1,6 +1,6 @@
 import type { Workflow } from "../definition/workflow.ts";
 import { SignalboxError } from "../errors.ts";
-import type { ScheduleCursor, ScheduleStore } from "../ports/store.ts";
+import type { ScheduleCursor, ScheduleStore } from "../ports/schedules.ts";
 import { compileTriggers, type CompiledTrigger } from "./compiled-trigger.ts";
 import { signatureOf, type Schedule } from "./ticks.ts";
 import type { TriggerTypes } from "./trigger-types.ts";

@@ -1,4 +1,4 @@
-import type { ScheduleCursor } from "../ports/store.ts";
+import type { ScheduleCursor } from "../ports/schedules.ts";
 import { dueTicks, MAX_TICKS, ticksAfter, type Schedule } from "./ticks.ts";
 
 /** Until when others leave a cursor alone whose executions are being started; after a crash they take it up then. */

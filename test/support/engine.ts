@@ -69,6 +69,11 @@ export interface EngineOptions {
   leaseMs?: number;
   /** Who hears of events. */
   sinks?: readonly EventSink[];
+  /** Most executions of a tenant at once. */
+  tenantMax?: number;
+  startsPerSecond?: number;
+  /** Executions a worker runs at once. */
+  concurrency?: number;
 }
 
 /** The real executor on a real in-memory store, without HTTP. */
@@ -82,7 +87,15 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const outbound = createOutbound({ clock, ...options.outbound });
   const circuits = createCircuits({ clock });
   const relay = createRelay({ store, sinks: options.sinks ?? [], clock, handsOn: true, everyMs: 5_000, log: () => {} });
-  const executor = createExecutor({ store, queue, clock, tokens, outlet: relay });
+  const executor = createExecutor({
+    store,
+    queue,
+    clock,
+    tokens,
+    outlet: relay,
+    tenantMax: () => options.tenantMax,
+    startsPerSecond: () => options.startsPerSecond,
+  });
   const workflows = createWorkflowManager({ store, stepTypes, clock });
   const workers: Worker[] = [];
 
@@ -101,7 +114,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       queue,
       sessions,
       saver,
-      concurrency: 64,
+      concurrency: options.concurrency ?? 64,
+      tenantMax: () => options.tenantMax,
       leaseMs,
       suspendAlways: SUSPENDS_ALWAYS,
       horizonMs: 24 * 3_600_000,

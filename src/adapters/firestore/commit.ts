@@ -15,6 +15,7 @@ import { documentId } from "./document-id.ts";
 import { messageDocument } from "./inbox.ts";
 import { memoryWrites } from "./memories.ts";
 import type { MailWatch } from "./mail-watch.ts";
+import { limitWrites, refuseTaken, takenPermits } from "./limits.ts";
 import type { Places } from "./places.ts";
 import { valueDocuments } from "./values.ts";
 import { openWaitDocument, waitUpdates } from "./waits.ts";
@@ -44,6 +45,8 @@ export function createCommit({ firestore, caller, places, memory, mail }: Commit
       valueDocuments(places.values(tenant, id), commit.values),
       eventPages(places.events(tenant, id), commit.events),
     ]);
+    const { limits } = commit;
+    const permits = takenPermits(places, tenant, id, limits?.take ?? []);
     const immutable = [...checkpoints.blobs, ...values];
     const others: DocumentWrite[] = [
       ...pages,
@@ -51,6 +54,8 @@ export function createCommit({ firestore, caller, places, memory, mail }: Commit
       ...commit.consumed.map(
         (message): DocumentWrite => ({ kind: "delete", ref: places.inbox(tenant, id).doc(documentId(message)), bytes: 0 }),
       ),
+      ...permits,
+      ...(limits ? limitWrites(places, tenant, id, limits) : []),
     ];
     let token = guard.token;
     let absent = once;
@@ -78,6 +83,7 @@ export function createCommit({ firestore, caller, places, memory, mail }: Commit
       // A batch whose answer was lost, ours or of a call before this one that gave up: the record is the one we wrote.
       if (found && isDeepStrictEqual(found.execution, toJson(execution))) return { result: found };
       if (!found || !isGuarded(found, guard)) throw lost(id);
+      await refuseTaken(firestore, permits, id);
       token = found.token;
       absent = await stillAbsent(firestore, once);
       return undefined;

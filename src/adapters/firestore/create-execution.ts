@@ -9,6 +9,7 @@ import type { Caller } from "./caller.ts";
 import { checkSize, commitOnce, type DocumentWrite } from "./document-write.ts";
 import { eventPages } from "./event-page.ts";
 import { executionDocuments, isExpired, readExecution, tokenOf } from "./execution-document.ts";
+import { refuseTaken, takenPermits } from "./limits.ts";
 import type { Places } from "./places.ts";
 
 interface CreateOptions {
@@ -39,12 +40,13 @@ export function createCreation({ firestore, caller, places, clock }: CreateOptio
     const { tenant, id, idempotencyKey } = execution;
     const documents = await newDocuments(places, { execution, events });
     const key = idempotencyKey === null ? undefined : places.key(tenant, idempotencyKey);
+    const permits = takenPermits(places, tenant, id, execution.permits ?? []);
     // Set when the key belongs to an execution that retention has removed: it is taken over as it is.
     let orphanedKey: WriteResult["writeTime"] | undefined;
 
     async function attempt(): Promise<Created> {
       const owner = { executionId: id, expireAt: null };
-      const writes = [...documents];
+      const writes: DocumentWrite[] = [...documents, ...permits];
       if (key && orphanedKey) writes.push({ kind: "update", ref: key, data: owner, bytes: 0, ifUpdatedAt: orphanedKey });
       else if (key) writes.push({ kind: "create", ref: key, data: owner, bytes: 0 });
       checkSize(writes);
@@ -60,6 +62,7 @@ export function createCreation({ firestore, caller, places, clock }: CreateOptio
         if (!found || isExpired(found.execution, clock.now())) continue;
         return { result: { ...found, created: owner === id && isDeepStrictEqual(found.execution, toJson(execution)) } };
       }
+      await refuseTaken(firestore, permits, id);
       orphanedKey = keyed?.exists ? keyed.updateTime : undefined;
       return undefined;
     }

@@ -44,7 +44,7 @@ async function startDocument(ref: DocumentReference, start: Start): Promise<Exec
 }
 
 function indexed(execution: Execution): Record<string, unknown> {
-  const { id, tenant, workflowId, status, createdAt, wakeAt, owner, lastSeq, expireAt, parent, relayAt } = execution;
+  const { id, tenant, workflowId, status, createdAt, wakeAt, owner, lastSeq, expireAt, parent, relayAt, priority } = execution;
   return {
     id,
     tenant,
@@ -53,6 +53,7 @@ function indexed(execution: Execution): Record<string, unknown> {
     status,
     createdAt,
     wakeAt,
+    priority,
     owner,
     lastSeq,
     dead: deadLetterState(execution),

@@ -1,6 +1,6 @@
 import type { DocumentSnapshot, Firestore } from "@google-cloud/firestore";
 import { fitsDeadLetter } from "../../definition/dead-letter.ts";
-import type { Execution } from "../../definition/execution.ts";
+import { USUAL_PRIORITY, type Execution, type ExecutionStatus } from "../../definition/execution.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ExecutionRef, ExecutionStore } from "../../ports/store.ts";
 import type { Call } from "./caller.ts";
@@ -90,10 +90,20 @@ export function createExecutionReads({
     recentOf: async (tenant, workflowIds, limit) => await newestOf(tenant, "workflowId", workflowIds, limit),
     childrenOf: async (tenant, parentIds, limit) => await newestOf(tenant, "parentId", parentIds, limit),
 
-    async due(now, limit) {
-      const query = queryOf(QUERIES.executionsDue, firestore, { values: [ALL_SHARDS, now], limit });
-      const { docs } = await call(async () => await query.select("tenant", "id", "wakeAt").get());
-      return docs.map((snapshot) => ({ ...refOf(snapshot), wakeAt: Number(snapshot.get("wakeAt")) }));
+    async due(now, limit, status) {
+      const query =
+        status === undefined
+          ? queryOf(QUERIES.executionsDue, firestore, { values: [ALL_SHARDS, now], limit })
+          : queryOf(QUERIES.executionsOfStatusDue, firestore, { values: [ALL_SHARDS, status, now], limit });
+      const { docs } = await call(async () => await query.select("tenant", "id", "wakeAt", "status", "createdAt", "priority").get());
+      return docs.map((snapshot) => ({
+        ...refOf(snapshot),
+        wakeAt: Number(snapshot.get("wakeAt")),
+        status: snapshot.get("status") as ExecutionStatus, // as `executionDocuments` wrote it
+        createdAt: String(snapshot.get("createdAt")),
+        // The version before did not write it beside the record.
+        priority: Number(snapshot.get("priority") ?? USUAL_PRIORITY),
+      }));
     },
 
     async ownedBy(owner, limit) {

@@ -24,6 +24,9 @@ export interface Places {
   parked(tenant: string): CollectionReference;
   eventTypes(tenant: string): CollectionReference;
   schedule(tenant: string, workflowId: string, triggerId: string): DocumentReference;
+  limits(tenant: string): CollectionReference;
+  permits(tenant: string, limit: string): CollectionReference;
+  line(tenant: string, limit: string): CollectionReference;
 }
 
 export function placesIn(firestore: Firestore): Places {
@@ -50,5 +53,8 @@ export function placesIn(firestore: Firestore): Places {
     parked: (tenant) => below(tenant, "parked"),
     eventTypes: (tenant) => below(tenant, "eventTypes"),
     schedule: (tenant, workflowId, triggerId) => below(tenant, "schedules").doc(documentId(`${workflowId}/${triggerId}`)),
+    limits: (tenant) => below(tenant, "limits"),
+    permits: (tenant, limit) => below(tenant, "limits").doc(documentId(limit)).collection("permits"),
+    line: (tenant, limit) => below(tenant, "limits").doc(documentId(limit)).collection("line"),
   };
 }

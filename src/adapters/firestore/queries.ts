@@ -57,6 +57,16 @@ export const QUERIES = {
     ],
     orderBy: [["relayAt", "asc"]],
   },
+  executionsOfStatusDue: {
+    collection: "executions",
+    group: true,
+    where: [
+      ["shard", "in"],
+      ["status", "=="],
+      ["wakeAt", "<="],
+    ],
+    orderBy: [["wakeAt", "asc"]],
+  },
   executionsOfOwner: { collection: "executions", group: true, where: [["owner", "=="]], orderBy: [] },
   executionsExpired: {
     collection: "executions",
@@ -156,6 +166,8 @@ export const QUERIES = {
     ],
     orderBy: [["dueAt", "asc"]],
   },
+  permitsOf: byId("permits"),
+  lineOf: byId("line"),
   decisionsOf: { collection: "decisions", where: [["executionId", "in"]], orderBy: [] },
 } as const satisfies Record<string, QueryShape>;
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DocumentSnapshot, Firestore } from "@google-cloud/firestore";
-import type { ScheduleCursor, ScheduleStore } from "../../ports/store.ts";
+import type { ScheduleCursor, ScheduleStore } from "../../ports/schedules.ts";
 import type { Caller } from "./caller.ts";
 import { packBody, readBody } from "./document-body.ts";
 import { ALL_SHARDS, shardOf } from "./document-id.ts";

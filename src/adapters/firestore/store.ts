@@ -14,6 +14,7 @@ import { createEventTypes } from "./event-types.ts";
 import { createParked } from "./parked.ts";
 import { createReceived } from "./received.ts";
 import { createInbox } from "./inbox.ts";
+import { createLimits } from "./limits.ts";
 import { createMailWatch } from "./mail-watch.ts";
 import { createMarkRelayed } from "./mark-relayed.ts";
 import { placesIn } from "./places.ts";
@@ -84,6 +85,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
     received: createReceived({ firestore, caller, places, clock }),
     parked: createParked({ firestore, caller, places, clock }),
     eventTypes: createEventTypes({ caller, places }),
+    limits: createLimits({ call: caller.call, places }),
     checkpointer: new ExecutionCheckpointer({ firestore, call: caller.call, places, memory }),
     deleteExpired: async () => await retention.run(),
     async ping() {

@@ -39,9 +39,9 @@ export function createHintPublisher({ topic, clock, log }: { topic: Topic; clock
   }
 
   return {
-    publish({ tenant, executionId }) {
+    publish({ tenant, executionId, rank }) {
       if (underWay.size >= MAX_UNDER_WAY) return onLost(`${MAX_UNDER_WAY} hints are under way`);
-      const sending = within(topic.publishMessage({ json: { tenant, executionId } }), clock)
+      const sending = within(topic.publishMessage({ json: { tenant, executionId, rank } }), clock)
         .then(onSent, (error: unknown) => onLost(error instanceof Error ? error.message : String(error)))
         .finally(() => underWay.delete(sending));
       underWay.add(sending);

@@ -17,7 +17,7 @@ const LOOK_MS = 20;
 /** How long closing waits for the client's connections, milliseconds. */
 const CLOSE_MS = 2_000;
 
-const Hint = z.object({ tenant: z.string().min(1), executionId: z.string().min(1) });
+const Hint = z.object({ tenant: z.string().min(1), executionId: z.string().min(1), rank: z.number().optional() });
 
 /**
  * Hints through the topic and subscription `<prefix>-work`. Each goes to one of the processes that consume, to one with a free slot,
@@ -72,7 +72,7 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
     async consume(take, { freeSlots = () => Infinity } = {}) {
       // Its absence is known already, and the pull looks again by itself: no second wait for the same deadline.
       if (!wasAway) await ensure("both");
-      let held: { message: Message; since: number }[] = [];
+      let held: HeldHint[] = [];
       let cancelLook: (() => void) | undefined;
       let isFull = false;
 
@@ -81,10 +81,9 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
         cancelLook = undefined;
         const now = clock.now();
         while (held.length > 0 && freeSlots() > 0) {
-          const [next] = held.splice(0, 1);
+          const [next] = held.splice(firstOf(held), 1);
           next?.message.ack();
-          const hint = next && hintOf(next.message);
-          if (hint) take(hint);
+          if (next?.hint) take(next.hint);
         }
         if (held.some(({ since }) => now - since >= HOLD_MS)) {
           // Without pausing, what goes back comes straight here again, however idle the others are.
@@ -107,7 +106,7 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
         maxMessages: MAX_HELD,
         ensure: async () => await ensure("both"),
         onMessage(message) {
-          held.push({ message, since: clock.now() });
+          held.push({ message, hint: hintOf(message), since: clock.now() });
           handOver();
         },
       });
@@ -122,6 +121,18 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
 
     close: () => (closing ??= closeAll()),
   };
+}
+
+interface HeldHint {
+  message: Message;
+  hint: WorkHint | undefined;
+  since: number;
+}
+
+/** The index of the one whose turn it is: what was begun has no rank, and goes on first. */
+function firstOf(held: readonly HeldHint[]): number {
+  const ranks = held.map(({ hint }) => hint?.rank ?? Number.NEGATIVE_INFINITY);
+  return ranks.indexOf(Math.min(...ranks));
 }
 
 /** Undefined for what is no hint: somebody else wrote to the topic, and nothing is lost with it. */

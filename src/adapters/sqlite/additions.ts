@@ -61,4 +61,11 @@ export const ADDITIONS: readonly string[] = [
   CREATE INDEX IF NOT EXISTS webhook_deliveries_due ON webhook_deliveries (next_at) WHERE next_at IS NOT NULL;
   CREATE INDEX IF NOT EXISTS webhook_deliveries_expired ON webhook_deliveries (expire_at);
   `,
+  /* sql */ `CREATE TABLE IF NOT EXISTS permits (
+    tenant TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, execution_id TEXT NOT NULL, PRIMARY KEY (tenant, name, number)
+  ) STRICT, WITHOUT ROWID`,
+  /* sql */ `CREATE TABLE IF NOT EXISTS lines (
+    tenant TEXT NOT NULL, name TEXT NOT NULL, rank INTEGER NOT NULL, execution_id TEXT NOT NULL, until INTEGER NOT NULL,
+    PRIMARY KEY (tenant, name, rank, execution_id)
+  ) STRICT, WITHOUT ROWID`,
 ];

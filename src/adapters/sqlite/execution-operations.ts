@@ -1,9 +1,12 @@
 import type { MemoryAppend } from "../../definition/memory.ts";
+import type { Permit } from "../../definition/execution.ts";
 import { SignalboxError } from "../../errors.ts";
+import type { LimitChanges } from "../../ports/limits.ts";
 import { putCheckpoints, type CheckpointRows } from "./checkpoint-operations.ts";
 import type { Database } from "./database.ts";
 import { sendMessage, type MessageRow } from "./inbox-operations.ts";
 import { appendMemory } from "./memories.ts";
+import { changeLimits, takePermits } from "./limit-operations.ts";
 import { closeWait, insertWait, noteReminder, type WaitRow } from "./wait-operations.ts";
 import { placeRelay } from "./relay-operations.ts";
 
@@ -58,11 +61,13 @@ export interface CommitRows {
   sends: MessageRow[];
   memories: MemoryAppend[];
   starts: NewRows[];
+  limits: LimitChanges | undefined;
 }
 
 export interface NewRows {
   row: ExecutionRow;
   page: EventPage | null;
+  permits?: readonly Permit[];
 }
 
 const INSERT = /* sql */ `
@@ -71,7 +76,7 @@ const INSERT = /* sql */ `
 const INSERT_CHILD = "INSERT INTO execution_children (tenant, parent_id, created_at, id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 /** The new execution's event page number, or the document that was there already. */
-export function createExecution(database: Database, { row, page }: NewRows): { page: number | null } | { found: string } {
+export function createExecution(database: Database, { row, page, permits = [] }: NewRows): { page: number | null } | { found: string } {
   const { tenant, id, idempotencyKey } = row;
   const { changes, lastInsertRowid } = database.run(INSERT, [
     tenant,
@@ -92,6 +97,7 @@ export function createExecution(database: Database, { row, page }: NewRows): { p
   if (changes === 1) {
     if (row.parentId !== null) database.run(INSERT_CHILD, [tenant, row.parentId, row.createdAt, id]);
     placeRelay(database, lastInsertRowid, row.relayAt);
+    takePermits(database, row, permits);
     return { page: page && insertPage(database, lastInsertRowid, page) };
   }
   const found =
@@ -135,6 +141,7 @@ export function commitExecution(database: Database, commit: CommitRows): Committ
   }
   updateExecution(database, stored, row);
   placeRelay(database, stored.number, row.relayAt);
+  if (commit.limits) changeLimits(database, row, commit.limits);
   writeParts(database, stored.number, commit);
   return {
     page: page && insertPage(database, stored.number, page),

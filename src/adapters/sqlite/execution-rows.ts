@@ -43,7 +43,8 @@ export function pageOf(events: readonly ExecutionEvent[]): EventPage | null {
 }
 
 export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows | null): CommitRows {
-  const { guard, execution, events, decisions, openWaits, closeWaits, remindedWaits, consumed, values, sends, starts, memories } = commit;
+  const { guard, execution, events, decisions, openWaits, closeWaits, remindedWaits, consumed, values, sends, starts, memories, limits } =
+    commit;
   return {
     guard: { epoch: guard.epoch, lastSeq: guard.lastSeq },
     row: executionRow(execution),
@@ -58,6 +59,7 @@ export function commitRows(commit: ExecutionCommit, checkpoints: CheckpointRows 
     sends: sends.map(messageRow),
     starts: starts.map((started) => ({ row: executionRow(started.execution), page: pageOf(started.events) })),
     memories,
+    limits,
   };
 }
 

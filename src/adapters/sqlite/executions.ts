@@ -1,5 +1,5 @@
 import type { Execution } from "../../definition/execution.ts";
-import type { ExecutionHandle, ExecutionStore } from "../../ports/store.ts";
+import type { DueExecution, ExecutionHandle, ExecutionStore } from "../../ports/store.ts";
 import type { Changes } from "./changes.ts";
 import type { CheckpointFormat } from "./checkpoint-format.ts";
 import type { Connection } from "./connection.ts";
@@ -20,7 +20,11 @@ export interface SqliteExecutionsOptions {
 export function sqliteExecutions({ connection: { read, write }, changes, owners, checkpoints }: SqliteExecutionsOptions): ExecutionStore {
   return {
     async create(execution, events) {
-      const result = await write("createExecution", { row: executionRow(execution), page: pageOf(events) });
+      const result = await write("createExecution", {
+        row: executionRow(execution),
+        page: pageOf(events),
+        permits: execution.permits ?? [],
+      });
       if ("found" in result) return { ...handleOf(result.found), created: false };
       changes.committed(execution, result.page, events);
       return { execution, token: null, created: true };
@@ -59,14 +63,11 @@ export function sqliteExecutions({ connection: { read, write }, changes, owners,
         return new Map(children.filter(([, executions]) => executions.length > 0));
       }),
     stats: (tenant, workflowIds) => read((database) => readStats(database, tenant, workflowIds)),
-    due: (now, limit) =>
+    due: (now, limit, status) =>
       read((database) =>
         database
-          .all<Ref & { wakeAt: number }>(
-            'SELECT tenant, id, wake_at "wakeAt" FROM executions WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
-            [now, limit],
-          )
-          .map((row) => ({ ...refOf(row), wakeAt: row.wakeAt })),
+          .all<Due>(status === undefined ? DUE : DUE_OF, status === undefined ? [now, limit] : [now, status, limit])
+          .map((row) => ({ ...row, ...refOf(row) })),
       ),
     deadOwners: (now) => read((database) => owners.dead(database, now)),
     ownedBy: (owner, limit) =>
@@ -99,6 +100,11 @@ interface Ref {
   id: string;
 }
 
+type Due = Ref & Pick<DueExecution, "wakeAt" | "status" | "createdAt" | "priority">;
+
+const DUE_COLUMNS = `tenant, id, wake_at "wakeAt", status, created_at "createdAt", json_extract(doc, '$.priority') priority`;
+const DUE = `SELECT ${DUE_COLUMNS} FROM executions WHERE wake_at <= ? ORDER BY wake_at LIMIT ?`;
+const DUE_OF = `SELECT ${DUE_COLUMNS} FROM executions WHERE wake_at <= ? AND +status = ? ORDER BY wake_at LIMIT ?`;
 const ONE = "SELECT doc FROM executions WHERE tenant = ? AND id = ?";
 const RECENT = "SELECT doc FROM executions WHERE tenant = ? AND workflow_id = ? ORDER BY created_at DESC, id DESC LIMIT ?";
 

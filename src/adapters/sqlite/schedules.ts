@@ -1,5 +1,5 @@
 import type { Clock } from "../../ports/clock.ts";
-import type { ScheduleCursor, ScheduleStore } from "../../ports/store.ts";
+import type { ScheduleCursor, ScheduleStore } from "../../ports/schedules.ts";
 import type { Connection } from "./connection.ts";
 
 /** Its time is the clock's: all processes on one file are on one machine. */

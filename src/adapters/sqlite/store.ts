@@ -10,6 +10,7 @@ import { sqliteExecutions } from "./executions.ts";
 import { sqliteInbound } from "./inbound.ts";
 import { sqliteInbox } from "./inbox.ts";
 import { sqliteMemories } from "./memories.ts";
+import { sqliteLimits } from "./limits.ts";
 import { holdOwner, noOwners, type Owners } from "./owners.ts";
 import { createRetention } from "./retention.ts";
 import { sqliteSchedules } from "./schedules.ts";
@@ -60,6 +61,7 @@ export async function openSqliteStore({ path, ownerId, clock }: SqliteStoreOptio
     schedules: sqliteSchedules(connection, clock),
     webhooks: sqliteWebhooks(connection, clock),
     ...sqliteInbound(connection, clock),
+    limits: sqliteLimits(connection),
     checkpointer: new SqliteSaver(connection, checkpoints),
     async ping() {
       await connection.read((database) => database.get("SELECT 1 FROM workflows LIMIT 1"));

@@ -8,6 +8,7 @@ import { publishEvents, receivedEvent, receivedEvents, replayEvents } from "./ev
 import { cancelExecution, dismissExecution, pauseExecution, resumeExecution, retryExecution, signalExecution } from "./execution-verbs.ts";
 import { executeWorkflow, execution, executions } from "./executions.ts";
 import { forgetMemory, memory } from "./memories.ts";
+import { limitLine, limits } from "./limits.ts";
 import type { Operation, Subscription } from "./operation.ts";
 import { discardParkedEvent, parkedEvent, parkedEvents, redriveParkedEvent } from "./parked-events.ts";
 import { stepTypes } from "./step-types.ts";
@@ -51,6 +52,8 @@ export const OPERATIONS: readonly Operation[] = [
   retryDeadLetters,
   dismissDeadLetters,
   signalExecution,
+  limits,
+  limitLine,
   events,
   steps,
   checkpoints,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ExecutionError, ExecutionStatus, WaitView, type Execution } from "../../definition/execution.ts";
+import { ExecutionError, ExecutionStatus, QueuedView, WaitView, type Execution } from "../../definition/execution.ts";
 import { JsonRecord, JsonValue } from "../../definition/json.ts";
 
 /** An execution as clients see it. */
@@ -12,6 +12,7 @@ export const ExecutionView = z
     currentStep: z.string().nullable().describe("The first of `currentSteps`"),
     currentSteps: z.array(z.string()).describe("Steps under way or waiting"),
     waits: z.array(WaitView).describe("What it waits for"),
+    queued: QueuedView.nullable().describe("The limit it waits in line for before it may begin"),
     input: JsonRecord,
     variables: JsonRecord.describe("As of the last parking, pause or end; secret ones are left out"),
     output: JsonValue,
@@ -58,6 +59,7 @@ export function executionView(execution: Execution): ExecutionView {
       since,
       expiresAt: dueAt === null ? null : new Date(dueAt).toISOString(),
     })),
+    queued: execution.queued ?? null,
     input: execution.input,
     variables: execution.variables,
     output: execution.output,

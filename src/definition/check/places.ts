@@ -24,6 +24,7 @@ const AFTER_FAILURE = new Set<RootName>([...AFTER_STEP, "error"]);
 /** A step evaluates its bare expressions itself and may add names: `item` of a loop, `event` of a wait. */
 const IN_TYPE = AFTER_FAILURE;
 const AT_END = new Set<RootName>(BEFORE);
+const AT_START = new Set<RootName>(["input", "trigger", "event"]);
 /** Fields that ask a question, in every step type. */
 const CONDITION_FIELD = /\/(when|while|condition|match)$/;
 const IN_TRIGGER = new Set<RootName>(["event", "trigger"]);
@@ -41,6 +42,7 @@ export function placesOf({ definition, steps }: Outline): (Place | BrokenPlace)[
     }),
     ...steps.flatMap(stepPlaces),
     ...templates(definition.output, "/output", AT_END),
+    ...bare(definition.limits?.concurrency?.key, "/limits/concurrency/key", AT_START, false),
   ];
 }
 

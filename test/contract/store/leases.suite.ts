@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { claimed, commitOn, newTenant, START, start } from "./fixtures.ts";
+import { at, claimed, commitOn, newTenant, START, start } from "./fixtures.ts";
 import { sharedStore } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";
 
@@ -31,10 +31,20 @@ export function leasesSuite(adapter: StoreUnderTest): void {
       const tenant = newTenant();
       const early = START - 1_000_000;
       for (let n = 5; n >= 1; n -= 1) await start(use(), { tenant, id: `e${n}`, wakeAt: early + n });
+      const facts = { tenant, status: "PENDING", createdAt: at(0), priority: 5 };
       expect(await use().executions.due(early + 100, 2)).toEqual([
-        { tenant, id: "e1", wakeAt: early + 1 },
-        { tenant, id: "e2", wakeAt: early + 2 },
+        { ...facts, id: "e1", wakeAt: early + 1 },
+        { ...facts, id: "e2", wakeAt: early + 2 },
       ]);
+    });
+
+    test("due ones of one status are not hidden behind those of another", async () => {
+      const tenant = newTenant();
+      const early = START - 2_000_000;
+      for (let n = 0; n < 5; n += 1) await start(use(), { tenant, id: `new${n}`, priority: 9, wakeAt: early });
+      await claimed(use(), await start(use(), { tenant, id: "begun" }), "a", early);
+      expect((await use().executions.due(early + 15_000, 3)).map(({ priority }) => priority)).toEqual([9, 9, 9]);
+      expect(await use().executions.due(early + 15_000, 3, "RUNNING")).toMatchObject([{ tenant, id: "begun", wakeAt: early + 15_000 }]);
     });
 
     test("a claim takes an execution off the due list until its lease ends, an end for ever", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ScheduleCursor } from "../../../src/ports/store.ts";
+import type { ScheduleCursor } from "../../../src/ports/schedules.ts";
 import { newTenant, START } from "./fixtures.ts";
 import { sharedStore, withSecond } from "./open-store.ts";
 import type { StoreUnderTest } from "./store.suite.ts";

@@ -10,6 +10,7 @@ import { inboundSuite } from "./inbound.suite.ts";
 import { inboxSuite } from "./inbox.suite.ts";
 import { leasesSuite } from "./leases.suite.ts";
 import { lifeSuite } from "./life.suite.ts";
+import { limitsSuite } from "./limits.suite.ts";
 import { oddDataSuite } from "./odd-data.suite.ts";
 import { memoriesSuite } from "./memories.suite.ts";
 import { relaySuite } from "./relay.suite.ts";
@@ -52,6 +53,7 @@ export function describeStore(adapter: StoreUnderTest): void {
     memoriesSuite(adapter);
     schedulesSuite(adapter);
     inboundSuite(adapter);
+    limitsSuite(adapter);
     watchSuite(adapter);
     tenantsSuite(adapter);
     oddDataSuite(adapter);
