@@ -72,7 +72,8 @@ export function startSweeper({ store, worker, clock, everyMs, log }: SweeperOpti
   function nudge(): void {
     cancelNudge ??= clock.after(NUDGE_MS, () => {
       cancelNudge = undefined;
-      if (!isStopped) void sweep();
+      // A look under way may have read what is due before that changed.
+      void (running ?? Promise.resolve()).then(() => (isStopped ? undefined : sweep()));
     });
   }
 
