@@ -202,20 +202,14 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     sweeper?.stop();
     // Live clients are told to go on elsewhere, while steps here still reach their checkpoint. A worker that drains has no free slots.
     const drained = worker?.drain(config.SIGNALBOX_DRAIN_MS);
-    await Promise.all([drained, closeServer(), scheduler?.stop(), stopConsuming?.(), stopEvents?.()]);
+    const closed = closeServer(server, config.SIGNALBOX_LINGER_MS, clock);
+    await Promise.all([drained, closed, scheduler?.stop(), stopConsuming?.(), stopEvents?.()]);
     await Promise.all([relay.stop(), deliverer?.stop()]);
     await Promise.all([queue.close(), feed?.close(), topic?.close()]);
     await tools.close();
     await outbound[Symbol.asyncDispose]();
     await telemetry.close();
     await store.close();
-  }
-
-  /** Load balancers send requests until they have seen that readiness is red: those are served like any other. */
-  async function closeServer(): Promise<void> {
-    const { SIGNALBOX_LINGER_MS: lingerMs } = config;
-    if (lingerMs > 0) await new Promise<void>((resolve) => clock.after(lingerMs, resolve));
-    await server.close();
   }
   const close = () => (closing ??= closeAll());
   return {
@@ -275,4 +269,10 @@ function tracingOf(config: Config, instance: string): TracingOptions | undefined
 
 function projectOf({ GOOGLE_CLOUD_PROJECT, SIGNALBOX_STORE }: Config): string | undefined {
   return GOOGLE_CLOUD_PROJECT ?? /^firestore:(.+)$/.exec(SIGNALBOX_STORE)?.[1];
+}
+
+/** Load balancers send requests until they have seen that readiness is red: those are served like any other. */
+async function closeServer(server: FastifyInstance, lingerMs: number, clock: Clock): Promise<void> {
+  if (lingerMs > 0) await new Promise<void>((resolve) => clock.after(lingerMs, resolve));
+  await server.close();
 }
