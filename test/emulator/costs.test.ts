@@ -56,7 +56,8 @@ describe.runIf(emulated)("what Firestore is asked to do", () => {
     const [short, long] = [await billOf(await engine.define(line(3))), await billOf(await engine.define(line(8)))];
     expect(long.commits - short.commits).toBe(5);
     expect(long.writes - short.writes).toBeLessThanOrEqual(15);
-    expect(long.reads).toBe(short.reads);
+    // What lasts more than 250 ms looks at its mail once; a step by itself reads nothing.
+    expect(long.reads - short.reads).toBeLessThanOrEqual(1);
     for (const paths of long.written) expect(paths.length).toBeLessThanOrEqual(3);
   });
 
