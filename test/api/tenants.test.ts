@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import path from "node:path";
 import { expect, test } from "vitest";
 import { OPERATIONS, SUBSCRIPTIONS } from "../../src/api/operations/index.ts";
 import { ASK, ROUTE } from "./definitions.ts";
@@ -12,6 +13,20 @@ const KEYS = ["acme", "evil"].map((tenant) => ({
   sha256: createHash("sha256").update(`${tenant}-key`).digest("hex"),
 }));
 
+const SETTINGS = {
+  HOST: "0.0.0.0",
+  SIGNALBOX_AUTH: "api-key",
+  SIGNALBOX_API_KEYS: JSON.stringify(KEYS),
+  SIGNALBOX_STEPS: path.join(import.meta.dirname, "steps"),
+};
+
+/** One of each kind that somebody has to look after. */
+const CHORES = {
+  failing: [{ id: "s", type: "cut_off" }],
+  unsure: [{ id: "s", type: "cut_off", effect: "once" }],
+  handed: [{ id: "s", type: "task", config: { queue: "q" } }],
+};
+
 /** What each operation that names a thing is sent, beside the id. */
 const BODIES: Record<string, unknown> = {
   updateWorkflow: { ...ASK, name: "Taken over" },
@@ -19,20 +34,27 @@ const BODIES: Record<string, unknown> = {
   retryExecution: {},
   signalExecution: { event: "hello" },
   decideApproval: { decision: "approved" },
+  settleEffect: { outcome: "fail" },
+  heartbeatTask: { token: 1 },
+  completeTask: { token: 1 },
+  failTask: { token: 1, code: "NO", message: "no" },
 };
 
 /** Query strings that an operation cannot do without. */
-const QUERIES: Record<string, string> = { stateAt: "?seq=1" };
+const QUERIES: Record<string, string> = { stateAt: "?seq=1", limitLine: "?limit=workflow:alone" };
+
+/** What means a thing of the caller's own, under a name that anybody may use. */
+const MEANS_ITS_OWN = new Set(["putEventType", "forgetMemory"]);
 
 test("whoever names a thing of another tenant is told that there is none, by every operation", async () => {
-  await using api = await startApi({ HOST: "0.0.0.0", SIGNALBOX_AUTH: "api-key", SIGNALBOX_API_KEYS: JSON.stringify(KEYS) });
+  await using api = await startApi(SETTINGS);
   const ids = await thingsOfAcme(api);
   let checked = 0;
   for (const { name, route, noun } of OPERATIONS) {
-    if (!/:\w+/.test(route)) continue;
-    const path = route.replace(/:version/, "1").replace(/:\w+/, ids[noun] ?? ids["executions"] ?? "") + (QUERIES[name] ?? "");
+    if (!/:\w+/.test(route) || MEANS_ITS_OWN.has(name)) continue;
+    const url = route.replace(/:version/, "1").replace(/:\w+/, ids[noun] ?? ids["executions"] ?? "") + (QUERIES[name] ?? "");
     const body = route.startsWith("POST") || route.startsWith("PUT") ? (BODIES[name] ?? {}) : undefined;
-    const answer = await api.refused(path, { body, headers: key("evil") });
+    const answer = await api.refused(url, { body, headers: key("evil") });
     expect([answer.status, answer.code], name).toEqual([404, "NOT_FOUND"]);
     checked += 1;
   }
@@ -45,14 +67,15 @@ test("whoever names a thing of another tenant is told that there is none, by eve
 });
 
 test("lists, relations and subscriptions show the caller's tenant alone", async () => {
-  await using api = await startApi({ HOST: "0.0.0.0", SIGNALBOX_AUTH: "api-key", SIGNALBOX_API_KEYS: JSON.stringify(KEYS) });
+  await using api = await startApi(SETTINGS);
   const ids = await thingsOfAcme(api);
   for (const { name, route, output } of OPERATIONS.filter(
     ({ output: schema }) => "shape" in schema && "items" in (schema.shape as object),
   )) {
     if (/:\w+/.test(route) || name === "stepTypes") continue;
-    const own = await api.call<{ items: unknown[] }>(route, { headers: key("acme") });
-    const theirs = await api.call<{ items: unknown[] }>(route, { headers: key("evil") });
+    const url = route + (QUERIES[name] ?? "");
+    const own = await api.call<{ items: unknown[] }>(url, { headers: key("acme") });
+    const theirs = await api.call<{ items: unknown[] }>(url, { headers: key("evil") });
     expect(own.body.items.length, `${name} ${String(output)}`).toBeGreaterThan(0);
     expect(theirs.body.items, name).toEqual([]);
   }
@@ -93,6 +116,24 @@ async function thingsOfAcme(api: ApiClient): Promise<Record<string, string>> {
   await api.call("POST /api/v1/webhook-endpoints", { body: endpoint, headers: key("acme") });
   const run = async (id: string, input: object) =>
     (await api.call<{ id: string }>(`POST /api/v1/workflows/${id}/execute?wait=10s`, { body: { input }, headers: key("acme") })).body.id;
+  for (const [id, steps] of Object.entries(CHORES)) {
+    await api.call("POST /api/v1/workflows", { body: { id, name: id, steps }, headers: key("acme") });
+    await run(id, {});
+  }
+  const alone = {
+    id: "alone",
+    name: "Alone",
+    limits: { concurrency: { max: 1 } },
+    steps: [{ id: "s", type: "delay", config: { for: "1h" } }],
+  };
+  await api.call("POST /api/v1/workflows", { body: alone, headers: key("acme") });
+  await run("alone", {});
+  await api.call("POST /api/v1/workflows/alone/execute", { body: { input: {} }, headers: key("acme") });
+  await api.call("PUT /api/v1/event-types/shop.paid", { body: { schema: { type: "object" } }, headers: key("acme") });
+  const event = { specversion: "1.0", id: "1", source: "/shop", type: "shop.paid", data: {} };
+  await api.call("POST /api/v1/events", { body: event, headers: key("acme") });
+  const noEvent = { id: "m", data: Buffer.from("{"), attributes: {}, publishedAt: new Date().toISOString(), origin: "//broker/topic" };
+  await api.app.events.handleMessage("acme", noEvent, "pubsub");
   const asked = await run("ask", { amount: 1 });
   const routed = await run("route", { message: "my invoice is wrong" });
   const first = async (path: string) =>
