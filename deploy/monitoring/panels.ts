@@ -39,6 +39,12 @@ export const PANELS: readonly Panel[] = [
     ],
   },
   {
+    title: "Waiting for a limit",
+    description: "Executions per minute that had to wait in line, by the kind of limit.",
+    unit: "short",
+    queries: [{ legend: "{{limit}}", expr: "sum by (limit) (rate(signalbox_executions_queued_total[5m])) * 60" }],
+  },
+  {
     title: "Failed step visits",
     description: "Share of visits that failed, by step type.",
     unit: "percentunit",

@@ -136,8 +136,8 @@ async function thingsOfAcme(api: ApiClient): Promise<Record<string, string>> {
   await api.app.events.handleMessage("acme", noEvent, "pubsub");
   const asked = await run("ask", { amount: 1 });
   const routed = await run("route", { message: "my invoice is wrong" });
-  const first = async (path: string) =>
-    (await api.call<{ items: { id: string }[] }>(`GET ${path}`, { headers: key("acme") })).body.items[0]?.id ?? "";
+  const first = async (url: string) =>
+    (await api.call<{ items: { id: string }[] }>(`GET ${url}`, { headers: key("acme") })).body.items[0]?.id ?? "";
   await expect.poll(() => first("/api/v1/webhook-deliveries"), { timeout: 10_000 }).not.toBe("");
   return {
     webhooks: await first("/api/v1/webhook-endpoints"),
