@@ -28,9 +28,10 @@ test("every answer fits the schema its operation declares", async () => {
     workflows: "line",
     memories: "support%2Fann",
   };
+  const queries: Record<string, string> = { stateAt: "?seq=5", limitLine: "?limit=workflow:line" };
   for (const { route, output, name } of OPERATIONS.filter(({ route: address }) => address.startsWith("GET") && !address.includes(":ref"))) {
     const noun = route.split("/")[3] ?? "";
-    const path = route.replace(":version", "1").replace(/:\w+/, ids[noun] ?? "") + (name === "stateAt" ? "?seq=5" : "");
+    const path = route.replace(":version", "1").replace(/:\w+/, ids[noun] ?? "") + (queries[name] ?? "");
     const { status, body } = await api.call(path);
     expect(status, path).toBe(200);
     expect(output.safeParse(body).error?.issues ?? [], path).toEqual([]);
