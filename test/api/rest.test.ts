@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATIONS } from "../../src/api/operations/index.ts";
 import type { ExecutionView } from "../../src/api/views/execution.ts";
@@ -5,6 +6,7 @@ import type { WorkflowView } from "../../src/api/views/workflow.ts";
 import type { ExecutionEvent } from "../../src/definition/event.ts";
 import { ASK, LINE, ROUTE, TALK } from "./definitions.ts";
 import { startApi, type ApiClient } from "./support.ts";
+import { makeThings } from "./things.ts";
 
 let api: ApiClient;
 
@@ -17,24 +19,15 @@ afterAll(async () => await api[Symbol.asyncDispose]());
 const { id: _id, ...unnamed } = LINE;
 
 test("every answer fits the schema its operation declares", async () => {
-  const decided = await api.execute("route", { input: { text: "a crash with an error" } });
-  const asked = await api.execute("ask", { input: { amount: 3 } });
-  await api.execute("talk", { input: { customer: "ann" } });
-  const decisions = await api.call<{ items: { id: string }[] }>("GET /api/v1/decisions");
-  const ids: Record<string, string> = {
-    executions: decided.id,
-    approvals: asked.waits[0]?.id ?? "",
-    decisions: decisions.body.items[0]?.id ?? "",
-    workflows: "line",
-    memories: "support%2Fann",
-  };
-  const queries: Record<string, string> = { stateAt: "?seq=5", limitLine: "?limit=workflow:line" };
+  await using full = await startApi({ SIGNALBOX_STEPS: join(import.meta.dirname, "steps") });
+  const ids = await makeThings(full, { tenant: "default" });
+  const queries: Record<string, string> = { stateAt: "?seq=5", limitLine: "?limit=workflow:alone" };
   for (const { route, output, name } of OPERATIONS.filter(({ route: address }) => address.startsWith("GET") && !address.includes(":ref"))) {
     const noun = route.split("/")[3] ?? "";
-    const path = route.replace(":version", "1").replace(/:\w+/, ids[noun] ?? "") + (queries[name] ?? "");
-    const { status, body } = await api.call(path);
-    expect(status, path).toBe(200);
-    expect(output.safeParse(body).error?.issues ?? [], path).toEqual([]);
+    const url = route.replace(":version", "1").replace(/:\w+/, ids[noun] ?? "") + (queries[name] ?? "");
+    const { status, body } = await full.call(url);
+    expect(status, url).toBe(200);
+    expect(output.safeParse(body).error?.issues ?? [], url).toEqual([]);
   }
 });
 
