@@ -15,6 +15,7 @@ import { anyOf, freeNumbers, type Need } from "./places.ts";
 import { rankOf } from "./rank.ts";
 import { ofExecution } from "./settle.ts";
 import { createOneAtATime } from "./one-at-a-time.ts";
+import { emptyParts } from "./empty-commit.ts";
 
 /** How soon somebody looks again whether a place is free, should nobody tell, milliseconds: half as long as it has waited. */
 const FIRST_LOOK_MS = 5_000;
@@ -146,14 +147,7 @@ export function createAdmission({ store, clock, outlet, tenantMax, hint }: Admis
       guard: { epoch, lastSeq, token },
       execution: { ...next, ...relay },
       events,
-      checkpoints: [],
-      writes: [],
-      decisions: [],
-      openWaits: [],
-      values: [],
-      sends: [],
-      starts: [],
-      memories: [],
+      ...emptyParts(),
       closeWaits: closed,
       remindedWaits: reminded,
       consumed,

@@ -9,6 +9,7 @@ import { isoTime, type Clock } from "../ports/clock.ts";
 import { placeOfNext, type EventOutlet } from "../relay/outlet.ts";
 import type { PlaceInLine } from "../ports/limits.ts";
 import type { CheckpointPut, CheckpointWrites, ExecutionCommit, ExecutionHandle, ExecutionRef, Store } from "../ports/store.ts";
+import { emptyParts } from "./empty-commit.ts";
 
 /** What the next commit will write beside the record. */
 export interface Changes {
@@ -179,17 +180,7 @@ function number(drafts: TimedDraft[], lastSeq: number): ExecutionEvent[] {
 function emptyChanges(): Changes {
   return {
     drafts: [],
-    checkpoints: [],
-    writes: [],
-    decisions: [],
-    openWaits: [],
-    closeWaits: [],
-    remindedWaits: [],
-    consumed: [],
-    values: [],
-    sends: [],
-    starts: [],
-    memories: [],
+    ...emptyParts(),
     given: [],
     left: [],
   };

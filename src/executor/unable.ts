@@ -1,6 +1,7 @@
 import { toSignalboxError } from "../errors.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
+import { emptyParts } from "./empty-commit.ts";
 
 /** A process that cannot run an execution leaves it alone for so long, milliseconds; doubled each time. */
 const FIRST_REST_MS = 5_000;
@@ -45,17 +46,7 @@ export function createUnable({ store, clock, log }: UnableOptions): Unable {
       guard: { epoch, lastSeq, token },
       execution: { ...structuredClone(execution), epoch: epoch + 1, owner: null, leaseUntil: null, wakeAt, updatedAt: isoTime(clock) },
       events: [],
-      checkpoints: [],
-      writes: [],
-      decisions: [],
-      openWaits: [],
-      closeWaits: [],
-      remindedWaits: [],
-      consumed: [],
-      values: [],
-      sends: [],
-      starts: [],
-      memories: [],
+      ...emptyParts(),
     });
   }
 

@@ -7,6 +7,7 @@ import type { Execution, InboxMessage } from "../../../src/definition/execution.
 import type { OpenWait } from "../../../src/definition/wait.ts";
 import type { Workflow } from "../../../src/definition/workflow.ts";
 import type { CheckpointPut, ExecutionCommit, ExecutionHandle, Store } from "../../../src/ports/store.ts";
+import { emptyParts } from "../../../src/executor/empty-commit.ts";
 
 /** Instant all fixtures hang on, so that order and paging are told by offsets. */
 export const START = Date.parse("2026-01-01T00:00:00.000Z");
@@ -120,17 +121,7 @@ export function commitOn(handle: ExecutionHandle, over: Partial<Execution>, part
     guard: { epoch, lastSeq, token: handle.token },
     execution,
     events: execution.lastSeq > lastSeq ? someEvents(lastSeq + 1, execution.lastSeq) : [],
-    checkpoints: [],
-    writes: [],
-    decisions: [],
-    openWaits: [],
-    closeWaits: [],
-    remindedWaits: [],
-    consumed: [],
-    values: [],
-    sends: [],
-    starts: [],
-    memories: [],
+    ...emptyParts(),
     ...parts,
   };
 }
