@@ -16,6 +16,7 @@ export async function withFirestore(work: (address: string) => Promise<number>):
     Object.assign(process.env, emulators.environment);
     return await work(emulators.environment.FIRESTORE_EMULATOR_HOST);
   } finally {
+    for (const name of Object.keys(emulators.environment)) Reflect.deleteProperty(process.env, name);
     await emulators.stop();
   }
 }

@@ -39,7 +39,10 @@ const MIX: readonly Kind[] = [
 const ROUNDS = 3;
 const PODS = 3;
 const LEASE_MS = 3_000;
-const SWEEP_MS = 500;
+/** The service's own default. The emulator answers each query by looking at every document it has, so polling is what fills it. */
+const SWEEP_MS = 1_000;
+/** How often a person looks for approvals. */
+const LOOK_EVERY_MS = 400;
 /** Once everything is healed: as long without a single event anywhere is taken for stuck. */
 const SILENCE_MS = 45_000;
 /** Part of the trouble during which executions are started. */
@@ -111,7 +114,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
     const on = new EventEmitter<Happenings>();
     const losses: LossFound[] = [];
     const started: Started[] = [];
-    const saying = answerApprovals(client, dice, on, over.signal);
+    const saying = answerApprovals(client, dice, on, { signal: over.signal, lookEveryMs: LOOK_EVERY_MS });
     const until = Date.now() + troubleMs;
     const starting = Promise.all(
       runs.map(async (run) => {

@@ -4,8 +4,6 @@ import type { Happenings } from "./actors.ts";
 import type { Client } from "./client.ts";
 import type { Dice } from "./random.ts";
 
-const LOOK_EVERY_MS = 80;
-
 /** What the harness said to one approval, try by try. */
 export interface Said {
   /** The words of every try: each its own, so that the one that counts can be told from the others. */
@@ -19,7 +17,7 @@ export async function answerApprovals(
   client: Client,
   dice: Dice,
   on: EventEmitter<Happenings>,
-  signal: AbortSignal,
+  { signal, lookEveryMs = 80 }: { signal: AbortSignal; lookEveryMs?: number },
 ): Promise<Map<string, Said>> {
   const said = new Map<string, Said>();
   while (!signal.aborted) {
@@ -36,7 +34,7 @@ export async function answerApprovals(
       on.emit("said");
       if (answer?.status === 200) entry.confirmed ??= words;
     }
-    await pause(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+    await pause(lookEveryMs, undefined, { signal }).catch(() => {});
   }
   return said;
 }

@@ -1,7 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { JsonObject } from "../../../src/definition/json.ts";
 
+/** Between tries: doubled each time, as a client asks that is not to keep an overloaded service down. */
 const AGAIN_MS = 25;
+const MOST_MS = 500;
 const REQUEST_MS = 5_000;
 
 /** An answer of the service, whatever its status. */
@@ -39,7 +41,7 @@ export function createClient(baseUrl: () => string, signal: AbortSignal): Client
       signal.throwIfAborted();
       const answer = await once(...request).catch(() => undefined);
       if (answer && answer.status < 500) return { ...answer, tries };
-      await pause(AGAIN_MS);
+      await pause(Math.min(AGAIN_MS * 2 ** (tries - 1), MOST_MS));
     }
   }
 

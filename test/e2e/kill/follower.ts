@@ -1,7 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { ExecutionEvent } from "../../../src/definition/event.ts";
 
+/** Before a follower comes back; doubled with each try in a row that brings nothing. */
 const AGAIN_MS = 30;
+const MOST_MS = 1_000;
 
 /** What somebody saw who watched an execution over Server-Sent Events and came back after each end of the connection. */
 export interface Watched {
@@ -45,9 +47,11 @@ export function watch(
   }
 
   async function run(): Promise<void> {
-    while (!seen.isOver && !signal.aborted) {
+    for (let inVain = 0; !seen.isOver && !signal.aborted; inVain += 1) {
+      const before = seen.events.length;
       await connect().catch(() => {});
-      if (!seen.isOver) await pause(AGAIN_MS);
+      if (seen.events.length > before) inVain = 0;
+      if (!seen.isOver) await pause(Math.min(AGAIN_MS * 2 ** inVain, MOST_MS));
     }
   }
 

@@ -78,7 +78,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     const starting = launcher(runs, async (run) => {
       started.push(await start(run, { client, dice, signal: over.signal, on }));
     });
-    const saying = answerApprovals(client, dice, on, over.signal);
+    const saying = answerApprovals(client, dice, on, { signal: over.signal });
     starting.upTo(0);
     const haunted = await haunt({
       kills,
