@@ -183,6 +183,6 @@ test("a test fire says what would come of an event and starts nothing; a real on
   expect(await fire(paid(), false)).toMatchObject({ status: "STARTED", executionId: told.executionId });
   expect(await fire(paid(), true)).toMatchObject({ status: "DUPLICATE" });
   expect(await fire({ data: { order: "1" } }, false, "manual")).toMatchObject({ status: "STARTED" });
-  expect((await started()).map(({ trigger }) => trigger.type).sort()).toEqual(["event", "manual"]);
+  expect((await started()).map(({ trigger }) => trigger.type).toSorted()).toEqual(["event", "manual"]);
   await expect(fire({}, true, "nothing")).rejects.toThrow(expect.objectContaining({ code: "NOT_FOUND" }) as Error);
 });
