@@ -3,7 +3,8 @@ import type { JsonObject } from "../../../src/definition/json.ts";
 
 /** Between tries: doubled each time, as a client asks that is not to keep an overloaded service down. */
 const AGAIN_MS = 25;
-const MOST_MS = 500;
+const MOST_MS = 4_000;
+const GONE_MS = 200;
 const REQUEST_MS = 5_000;
 
 /** An answer of the service, whatever its status. */
@@ -41,7 +42,9 @@ export function createClient(baseUrl: () => string, signal: AbortSignal): Client
       signal.throwIfAborted();
       const answer = await once(...request).catch(() => undefined);
       if (answer && answer.status < 500) return { ...answer, tries };
-      await pause(Math.min(AGAIN_MS * 2 ** (tries - 1), MOST_MS));
+      // A process that is gone costs nobody anything, one that says it is overloaded does.
+      const most = answer ? MOST_MS : GONE_MS;
+      await pause(Math.min(AGAIN_MS * 2 ** (tries - 1), most) * (0.5 + Math.random() / 2));
     }
   }
 
