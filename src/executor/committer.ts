@@ -97,6 +97,8 @@ export function createCommitter({ store, clock, leaseMs, handle: first, draft, o
     const { execution } = handle;
     const leaseUntil = clock.now() + leaseMs;
     if (changes.checkpoints.length > 0) draft.idleClaims = 0;
+    // Who gives it back in order was not killed by it: only claims that end in silence count.
+    else if (isRelease) draft.idleClaims = Math.max(0, draft.idleClaims - 1);
     draft.lastSeq = execution.lastSeq + changes.drafts.length;
     draft.updatedAt = isoTime(clock);
     if (isRelease) Object.assign(draft, { owner: null, leaseUntil: null, wakeAt });

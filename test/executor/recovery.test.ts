@@ -103,6 +103,60 @@ test("a draining worker hands a busy execution over, and another one ends it onc
   expect(calls.map(({ step }) => step)).toEqual(["a", "a", "b"]);
 });
 
+testInMemory("a step that outlives every roll-out is no poison: what is handed over in order does not count", async () => {
+  const { type, calls, gate } = gatedStep();
+  await using engine = await createEngine({ stepTypes: [type], consume: false });
+  await engine.define(twoSteps);
+  const { id } = await engine.start("two");
+  const rollOuts = 24;
+  for (let index = 0; index < rollOuts; index++) {
+    const worker = engine.addWorker(`worker-${index + 2}`);
+    worker.take({ tenant: "default", executionId: id });
+    await gate(index);
+    await worker.drain(0);
+  }
+  expect(await engine.executor.get("default", id)).toMatchObject({ status: "RUNNING", owner: null, idleClaims: 0 });
+  engine.worker.take({ tenant: "default", executionId: id });
+  (await gate(rollOuts)).open(1);
+  (await gate(rollOuts + 1)).open(2);
+  await engine.worker.idle();
+  expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output: { a: 1, b: 2 } });
+  expect(calls.filter(({ step }) => step === "a").map(({ attempt }) => attempt)).toEqual(Array.from(calls.slice(1), (_, n) => n + 1));
+});
+
+test("an execution that rests takes in any number of signals", async () => {
+  await using engine = await createEngine();
+  await engine.define({ id: "wait", name: "Wait", steps: [{ id: "wait", type: "delay", config: { for: "1h" } }] });
+  const { id } = await engine.run("wait");
+  for (let index = 0; index < 24; index++) {
+    await engine.executor.signal({ id: "ann", tenant: "default" }, id, { event: `news-${index}`, data: index });
+    await expect.poll(async () => (await engine.store.inbox.list("default", id)).length).toBe(0);
+  }
+  expect(await engine.executor.get("default", id)).toMatchObject({ status: "RUNNING", isParked: true, idleClaims: 0 });
+});
+
+testInMemory("an execution that every worker falls silent on is failed", async () => {
+  const { type, gate } = gatedStep();
+  const clock = manualClock();
+  await using engine = await createEngine({ stepTypes: [type], consume: false, clock, leaseMs: 10_000 });
+  await engine.define(twoSteps);
+  const { id } = await engine.start("two");
+  // The first one got as far as a checkpoint of its input.
+  const claims = 21;
+  const silent = [];
+  for (let index = 0; index < claims; index++) {
+    engine.addWorker(`worker-${index + 2}`).take({ tenant: "default", executionId: id });
+    silent.push(await gate(index));
+    // As a killed process does: its lease ends without a word of it.
+    const held = (await engine.executor.get("default", id)).leaseUntil ?? 0;
+    Object.assign(clock, { now: () => held + 1 });
+  }
+  engine.worker.take({ tenant: "default", executionId: id });
+  await engine.worker.idle();
+  expect(await engine.executor.get("default", id)).toMatchObject({ status: "FAILED", error: { code: "INTERNAL" } });
+  for (const gateOf of silent) gateOf.open("late");
+});
+
 testInMemory("a worker whose clock lags by an hour goes on from the newest checkpoint, not from the newest time", async () => {
   const { type, calls, gate } = gatedStep();
   await using engine = await createEngine({ stepTypes: [type], consume: false });
