@@ -24,7 +24,7 @@ export interface Holding {
   readonly hasLeftovers: boolean;
   /** Asks to stop at the next superstep. */
   stop(): void;
-  /** Asks to stop at the next superstep and to hand the execution over. */
+  /** Asks to stop at the next superstep, of a step's own graph too, and to hand the execution over. */
   drain(): void;
   /** Stops steps that are at work now; whoever takes over repeats them with the same idempotency key. */
   interrupt(): void;
@@ -210,6 +210,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     stop: () => control.requestDrain("failure"),
     drain() {
       isDraining = true;
+      session.leave();
       holding.stop();
     },
     interrupt: () => session.abort(new SignalboxError("UNAVAILABLE", "The worker is shutting down.")),

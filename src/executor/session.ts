@@ -59,6 +59,8 @@ export interface Session extends StepHost {
   /** False while no checkpoint of this execution can exist. */
   readonly mayHaveCheckpoints: boolean;
   abort(reason: SignalboxError): void;
+  /** Asks steps that run graphs of their own to stop between two supersteps. */
+  leave(): void;
   /** Whether another execution of the tenant is there. */
   exists(executionId: string): Promise<boolean>;
   /** Stamps and adds an event of the execution itself. */
@@ -81,6 +83,7 @@ export interface Session extends StepHost {
 export function createSession(options: SessionOptions): Session {
   const { handle, draft, store, clock, log } = options;
   const controller = new AbortController();
+  const leaving = new AbortController();
   const staged = new Map<string, Staged>();
   const patience = { signal: controller.signal, clock };
   const reads = createSessionReads(store, draft, patience);
@@ -140,6 +143,7 @@ export function createSession(options: SessionOptions): Session {
       return draft.epoch > 1 || committer.handle.execution.epoch === draft.epoch;
     },
     abort: (reason) => controller.abort(reason),
+    leave: () => leaving.abort(),
     exists: reads.exists,
     event: (event) => void committer.pending.drafts.push({ ...event, at: isoTime(clock) }),
     flush,
@@ -195,7 +199,9 @@ export function createSession(options: SessionOptions): Session {
       await flush();
       return callback;
     },
-    thread: (place) => createStepThread({ place, draft, committer, reads, saver: store.checkpointer, flush, patience }),
+    thread(place) {
+      return createStepThread({ place, draft, committer, reads, saver: store.checkpointer, flush, patience, leaving: leaving.signal });
+    },
     children: (place) => options.childrenFor(session, place),
     ...recordsDecisions({ draft, committer, reads, clock, flush }),
 

@@ -29,12 +29,15 @@ interface StepThreadOptions {
   saver: BaseCheckpointSaver;
   flush(): Promise<void>;
   patience: Patience;
+  /** Aborted when the execution is about to be handed over. */
+  leaving: AbortSignal;
 }
 
 export function createStepThread(options: StepThreadOptions): StepThread {
-  const { place, committer, reads } = options;
+  const { place, committer, reads, leaving } = options;
   return {
     checkpointer: new StepSaver(options),
+    leaving,
     keep(value) {
       const large: { ref: string; value: Json }[] = [];
       const slot = toSlot(value, large, `A value of "${place.stepId}"`, INLINE_BYTES);

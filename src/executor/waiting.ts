@@ -70,7 +70,7 @@ function waitingEvent(wait: Wait, place: StepPlace, { wait: request }: Parking):
     visit: place.visit,
     branch: place.branch,
     attempt: place.attempt,
-    summary: `${place.stepId} waits for ${WORDS[wait.kind]}${expiresAt === null ? "" : ` until ${expiresAt}`}.`,
+    summary: `${place.stepId} ${request.summary ?? `waits for ${WORDS[wait.kind]}${expiresAt === null ? "" : ` until ${expiresAt}`}.`}`,
     data: { waitId: wait.id, kind: wait.kind, expiresAt, ...aboutWait(wait, request) },
   };
 }

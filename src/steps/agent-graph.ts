@@ -37,13 +37,14 @@ interface AgentStart {
 
 /**
  * The ReAct loop as a LangGraph graph: `model` says something, each call it asks for is a task of `tool` in one superstep, and so on
- * until it asks for none. Each superstep is durable before the next, and each result of a call beside slower ones at once.
+ * until it asks for none. Each superstep is durable before the next, and each result of a call beside slower ones at once. Undefined
+ * where it stopped between two of them.
  */
 export async function runAgent<Q>(
   context: StepContext,
   work: AgentWork<Q>,
   { history }: AgentStart,
-): Promise<{ turns: Turn[]; question: Q | undefined }> {
+): Promise<{ turns: Turn[]; question: Q | undefined } | undefined> {
   const { thread } = context;
   const read = async (kept: readonly Kept[]) => z.array(Turn).parse(await thread.read(kept));
   const keep = (turn: Turn) => thread.keep(turn);
@@ -78,12 +79,12 @@ export async function runAgent<Q>(
     .addEdge(START, "model")
     .addEdge("tool", "model")
     .compile({ checkpointer: thread.checkpointer });
-  const { state, interrupts } = await runOwnGraph<typeof AgentState.State, Q>(context, {
+  const ended = await runOwnGraph<typeof AgentState.State, Q>(context, {
     maxConcurrency: CALLS_AT_ONCE,
     async invoke(config, hasBegun) {
       if (hasBegun) return await graph.invoke(null, config);
       return await graph.invoke(new Command({ update: { history: thread.keep(await history()) }, goto: "model" }), config);
     },
   });
-  return { turns: await read(state.turns), question: interrupts[0] };
+  return ended && { turns: await read(ended.state.turns), question: ended.interrupts[0] };
 }

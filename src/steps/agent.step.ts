@@ -12,6 +12,7 @@ import type { WaitAnswer } from "../definition/wait.ts";
 import { answerCall, whyNot } from "./agent-call.ts";
 import { Approve, questionOf, type Question } from "./agent-approval.ts";
 import { runAgent } from "./agent-graph.ts";
+import { goOnElsewhere } from "./own-graph.ts";
 import { didOf, messagesOf, saidOf, type Said, type Turn } from "./agent-turns.ts";
 import { messageText, readJson, rememberExchange } from "./model-json.ts";
 import { defineStepWith, type StepContext, type StepResult } from "./step.ts";
@@ -64,17 +65,20 @@ export default defineStepWith<AgentConfig>(({ tools }) => ({
   async resume(context, answer, state) {
     const { number } = Asked.parse(state);
     const { onTimeout } = context.config.approve ?? {};
-    if (answer.by === "due" && onTimeout === "route") return { kind: "done", outcome: "timeout", output: null };
+    if (number !== NOBODY_ASKED && answer.by === "due" && onTimeout === "route") return { kind: "done", outcome: "timeout", output: null };
     return await goOn(context, await createToolbox(tools, context.config.tools, context.policy), new Map([[number, answer]]));
   },
 }));
 
+/** What a wait keeps: the number of the call a person is asked about. */
 const Asked = z.object({ number: z.number() });
+/** Calls are numbered from 1; the version before takes this for a call it never makes. */
+const NOBODY_ASKED = 0;
 
 /** On from where the thread stands: until there is an answer, or something a person must allow. */
 async function goOn(context: Context, toolbox: Toolbox, answers: ReadonlyMap<number, WaitAnswer>): Promise<StepResult> {
   const { memory, prompt } = context.config;
-  const { turns, question } = await runAgent<Question>(
+  const ended = await runAgent<Question>(
     context,
     {
       ask: (told, before) => ask(context, toolbox, told, z.array(RememberedMessage).parse(before)),
@@ -88,6 +92,8 @@ async function goOn(context: Context, toolbox: Toolbox, answers: ReadonlyMap<num
     },
     { history: async () => (memory ? await context.recall(memory) : []) },
   );
+  if (!ended) return goOnElsewhere(context, { number: NOBODY_ASKED });
+  const { turns, question } = ended;
   if (!question) {
     const remember = memory && rememberExchange(memory, prompt, saidOf(turns).at(-1)?.said ?? "");
     return { kind: "done", output: outputOf(context.config, turns), remember };

@@ -1,6 +1,7 @@
 import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
-import { INTERRUPT, isInterrupted } from "@langchain/langgraph";
-import type { StepContext } from "./step.ts";
+import { INTERRUPT, isGraphDrained, isInterrupted, RunControl } from "@langchain/langgraph";
+import type { Json } from "../definition/json.ts";
+import type { StepContext, StepResult } from "./step.ts";
 
 /** LangGraph's own bound is 25 supersteps per invocation; a step has bounds of its own. */
 const NO_RECURSION_LIMIT = 1_000_000;
@@ -14,19 +15,35 @@ interface OwnGraphRun<S> {
 
 /**
  * Runs a graph on the step's own thread: from the start, or on from its last superstep. Resolves with its state, and with what its
- * nodes were interrupted for: the step then waits for an answer, and comes here again with it.
+ * nodes were interrupted for: the step then waits for an answer, and comes here again with it. Undefined where it stopped between two
+ * supersteps because this process gives the execution away: the step then ends with `goOnElsewhere`.
  */
 export async function runOwnGraph<S extends object, I>(
   { thread, signal, idempotencyKey }: Pick<StepContext, "thread" | "signal" | "idempotencyKey">,
   { maxConcurrency, invoke }: OwnGraphRun<S>,
-): Promise<{ state: S; interrupts: I[] }> {
+): Promise<{ state: S; interrupts: I[] } | undefined> {
   const configurable = { thread_id: idempotencyKey };
   const hasBegun = (await thread.checkpointer.getTuple({ configurable })) !== undefined;
-  const config = { configurable, durability: "sync", recursionLimit: NO_RECURSION_LIMIT, maxConcurrency, signal };
-  // Without what LangGraph knows of the node around it: it would take this graph for a part of the workflow's.
-  const storage = AsyncLocalStorageProviderSingleton.getInstance();
-  const state = await storage.run(undefined, () => invoke(config, hasBegun));
-  // The values are what this graph's own nodes gave to `interrupt`.
-  const interrupts = isInterrupted<I>(state) ? state[INTERRUPT].flatMap(({ value }) => (value === undefined ? [] : [value])) : [];
-  return { state, interrupts };
+  const control = new RunControl();
+  const leave = (): void => control.requestDrain("shutdown");
+  if (thread.leaving.aborted) leave();
+  thread.leaving.addEventListener("abort", leave);
+  const config = { configurable, durability: "sync", recursionLimit: NO_RECURSION_LIMIT, maxConcurrency, signal, control };
+  try {
+    // Without what LangGraph knows of the node around it: it would take this graph for a part of the workflow's.
+    const state = await AsyncLocalStorageProviderSingleton.getInstance().run(undefined, () => invoke(config, hasBegun));
+    // The values are what this graph's own nodes gave to `interrupt`.
+    const interrupts = isInterrupted<I>(state) ? state[INTERRUPT].flatMap(({ value }) => (value === undefined ? [] : [value])) : [];
+    return { state, interrupts };
+  } catch (thrown) {
+    if (!isGraphDrained(thrown)) throw thrown;
+    return undefined;
+  } finally {
+    thread.leaving.removeEventListener("abort", leave);
+  }
+}
+
+/** A wait that is over at once: whoever takes the execution up calls `resume` with `state`, in the same attempt. */
+export function goOnElsewhere({ now }: Pick<StepContext, "now">, state: Json): StepResult {
+  return { kind: "wait", wait: { kind: "timer", dueAt: now(), state, summary: "stops between two rounds, to go on in another process." } };
 }

@@ -150,6 +150,8 @@ export interface WaitRequest {
   remind?: { afterMs: number; everyMs: number | null } | undefined;
   /** Executions that begin in the commit that parks the step: what it waits for exists if and only if it waits. */
   starts?: NewExecution[] | undefined;
+  /** What the history says of it, after the step's id; made from its kind unless told. */
+  summary?: string | undefined;
 }
 
 /** A child execution a step wants to start. */
@@ -183,6 +185,8 @@ export type Kept = { v: Json } | { r: string };
 export interface StepThread {
   /** For `compile({ checkpointer })`. */
   checkpointer: BaseCheckpointSaver;
+  /** Aborted when this process is about to give the execution away: the graph should stop after its superstep. */
+  leaving: AbortSignal;
   /** A value as the graph's state should hold it; what is large is written with the next superstep, once. */
   keep(value: Json): Kept;
   read(kept: readonly Kept[]): Promise<Json[]>;

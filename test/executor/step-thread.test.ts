@@ -4,8 +4,8 @@ import { z } from "zod";
 import { openStore } from "../../src/adapters/open.ts";
 import { systemClock } from "../../src/ports/clock.ts";
 import type { ExecutionCommit, Store } from "../../src/ports/store.ts";
-import { runOwnGraph } from "../../src/steps/own-graph.ts";
-import { defineStep, type Kept } from "../../src/steps/step.ts";
+import { goOnElsewhere, runOwnGraph } from "../../src/steps/own-graph.ts";
+import { defineStep, type Kept, type StepContext, type StepResult } from "../../src/steps/step.ts";
 import { createEngine, testInMemory, type EngineOptions } from "../support/engine.ts";
 import { manualClock } from "../support/manual-clock.ts";
 
@@ -20,29 +20,32 @@ function notingStep(hold: (noted: number) => Promise<void> | void, { size = 10 }
     description: "For tests",
     group: "Work",
     config: z.strictObject({ until: z.number() }),
-    async run(context) {
-      const { thread, config } = context;
-      const graph = new StateGraph(Notes)
-        .addNode(
-          "note",
-          async ({ notes }: typeof Notes.State) => {
-            seen.push(notes.length);
-            await hold(notes.length);
-            const goto = notes.length + 1 < config.until ? "note" : "__end__";
-            return new Command({ update: { notes: [thread.keep(`${notes.length}`.padEnd(size, "x"))] }, goto });
-          },
-          { ends: ["note", "__end__"] },
-        )
-        .addEdge(START, "note")
-        .compile({ checkpointer: thread.checkpointer });
-      const { state } = await runOwnGraph<typeof Notes.State, never>(context, {
-        maxConcurrency: 1,
-        invoke: (options, hasBegun) => graph.invoke(hasBegun ? null : { notes: [] }, options),
-      });
-      const notes = await thread.read(state.notes);
-      return { kind: "done", output: { count: notes.length, lengths: notes.map((note) => String(note).length) } };
-    },
+    resume: (context) => goOn(context),
+    run: (context) => goOn(context),
   });
+  async function goOn(context: StepContext<{ until: number }>): Promise<StepResult> {
+    const { thread, config } = context;
+    const graph = new StateGraph(Notes)
+      .addNode(
+        "note",
+        async ({ notes }: typeof Notes.State) => {
+          seen.push(notes.length);
+          await hold(notes.length);
+          const goto = notes.length + 1 < config.until ? "note" : "__end__";
+          return new Command({ update: { notes: [thread.keep(`${notes.length}`.padEnd(size, "x"))] }, goto });
+        },
+        { ends: ["note", "__end__"] },
+      )
+      .addEdge(START, "note")
+      .compile({ checkpointer: thread.checkpointer });
+    const ended = await runOwnGraph<typeof Notes.State, never>(context, {
+      maxConcurrency: 1,
+      invoke: (options, hasBegun) => graph.invoke(hasBegun ? null : { notes: [] }, options),
+    });
+    if (!ended) return goOnElsewhere(context, null);
+    const notes = await thread.read(ended.state.notes);
+    return { kind: "done", output: { count: notes.length, lengths: notes.map((note) => String(note).length) } };
+  }
   const options: EngineOptions = { stepTypes: [type] };
   return { options, seen };
 }
@@ -77,6 +80,32 @@ testInMemory(
     expect(output).toEqual({ notes: { count: 4, lengths: [5_000, 5_000, 5_000, 5_000] } });
   },
 );
+
+testInMemory("a worker that stops hands the step over after its superstep: nothing is repeated, and it is the same attempt", async () => {
+  const first = Promise.withResolvers<void>();
+  const { options, seen } = notingStep((noted) => (noted === 1 ? first.promise : undefined));
+  await using engine = await createEngine({ ...options, consume: false });
+  const { steps, ...rest } = noting(4);
+  // With `once`, an attempt that was begun and not ended would ask a person what happened.
+  await engine.define({ ...rest, steps: steps.map((step) => ({ ...step, effect: "once" as const })) });
+  const { id } = await engine.start("note");
+  engine.worker.take({ tenant: "default", executionId: id });
+  await expect.poll(() => seen).toEqual([0, 1]);
+  const drained = engine.worker.drain(60_000);
+  first.resolve();
+  await drained;
+  const handed = await engine.executor.get("default", id);
+  expect(handed).toMatchObject({ status: "RUNNING", owner: null, inFlight: {}, waits: [{ kind: "timer", stepId: "note", attempt: 1 }] });
+  expect(seen).toEqual([0, 1]);
+  const second = engine.addWorker("worker-2");
+  second.take({ tenant: "default", executionId: id });
+  await second.idle();
+  expect(seen).toEqual([0, 1, 2, 3]);
+  expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output: { notes: { count: 4 } } });
+  const events = await engine.events(id);
+  expect(events.filter(({ type }) => type === "step.started").map(({ attempt }) => attempt)).toEqual([1]);
+  expect(events.find(({ type }) => type === "step.waiting")?.summary).toBe("note stops between two rounds, to go on in another process.");
+});
 
 test("a thread belongs to one visit: the next one begins anew, and the record keeps none", async () => {
   const { options, seen } = notingStep(() => {});

@@ -389,6 +389,33 @@ describe("an agent goes on where it was", () => {
     expect(calls).toHaveLength(1);
   });
 
+  testInMemory(
+    "after a worker stopped between two rounds: no call is made again, whatever an approval in time would have routed",
+    async () => {
+      const { promise: paying, resolve } = Promise.withResolvers<string>();
+      const { options, calls, requests } = agentOf(
+        ({ messages }) => (messages.some(({ type }) => type === "tool") ? "Paid." : call("pay", { amount: 1 })),
+        { pay: () => paying },
+      );
+      await using engine = await createEngine({ ...options, consume: false });
+      await engine.define(asking({ approve: { tools: ["add"], timeout: "1h", onTimeout: "route" } }));
+      const { id } = await engine.start("ask", { task: "x" });
+      engine.worker.take({ tenant: "default", executionId: id });
+      await expect.poll(() => calls.length).toBe(1);
+      const drained = engine.worker.drain(60_000);
+      resolve("paid");
+      await drained;
+      expect(await engine.executor.get("default", id)).toMatchObject({ status: "RUNNING", owner: null });
+      expect(requests).toHaveLength(1);
+      const second = engine.addWorker("worker-2");
+      second.take({ tenant: "default", executionId: id });
+      await second.idle();
+      expect((await engine.executor.get("default", id)).output).toMatchObject({ agent: { text: "Paid.", iterations: 2 } });
+      expect(requests).toHaveLength(2);
+      expect(calls).toHaveLength(1);
+    },
+  );
+
   testInMemory("after a crash inside the second tool call: the first is not made again, the second is, with its key", async () => {
     const clock = manualClock();
     const { promise: stale, resolve } = Promise.withResolvers<string>();

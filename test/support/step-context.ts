@@ -67,6 +67,7 @@ export function stepContext<C>(options: StepContextOptions<C>): TestStepContext<
     recall: () => Promise.resolve([]),
     thread: {
       checkpointer: new MemorySaver(),
+      leaving: new AbortController().signal,
       keep: (value) => ({ v: value }),
       read: (kept) => Promise.resolve(kept.map((slot) => ("v" in slot ? slot.v : null))),
     },
