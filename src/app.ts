@@ -160,7 +160,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           tenantMax: bounds.tenantMax,
           compiled,
           fetch: outbound.request,
-          publicUrl: () => config.SIGNALBOX_PUBLIC_URL ?? addressOf(server),
+          publicUrl: () => config.SIGNALBOX_PUBLIC_URL ?? (config.SIGNALBOX_ROLE === "worker" ? undefined : addressOf(server)),
           circuits: createCircuits({ clock, onChange: onCircuit }),
           traceparent: telemetry.traceparent,
           outlet: relay,

@@ -5,7 +5,6 @@ import type { Clock } from "../ports/clock.ts";
 import { createApiKeyCheck } from "./credentials/api-keys.ts";
 import { credentialOf } from "./credentials/bearer.ts";
 import { unauthenticated, type Caller, type Check } from "./credentials/caller.ts";
-import { createTokenCheck } from "./credentials/tokens.ts";
 
 /** Who calls; UNAUTHENTICATED where the credentials do not say so credibly. */
 export interface Authenticate {
@@ -17,14 +16,17 @@ export interface Authenticate {
 }
 
 /** The way of telling callers apart that the configuration asks for. The tenant comes from here and from nowhere else. */
-export function createAuthenticate(config: Config, clock: Clock): Authenticate {
+export async function createAuthenticate(config: Config, clock: Clock): Promise<Authenticate> {
   if (config.SIGNALBOX_AUTH === "none") {
     const local = async (): Promise<Caller> => ({ principal: LOCAL_PRINCIPAL, expiresAt: null });
     return { byHeaders: local, byHandshake: local, byCredential: local };
   }
   const checks: Check[] = [];
   if (config.SIGNALBOX_AUTH.includes("api-key")) checks.push(createApiKeyCheck(config, clock));
-  if (config.SIGNALBOX_AUTH.includes("jwt")) checks.push(createTokenCheck(config.SIGNALBOX_JWT_ISSUERS ?? [], clock));
+  if (config.SIGNALBOX_AUTH.includes("jwt")) {
+    const { createTokenCheck } = await import("./credentials/tokens.ts");
+    checks.push(createTokenCheck(config.SIGNALBOX_JWT_ISSUERS ?? [], clock));
+  }
 
   async function byCredential(credential: string | undefined): Promise<Caller> {
     if (credential === undefined) throw unauthenticated("Send `Authorization: Bearer <token or key>`.");

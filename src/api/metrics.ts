@@ -16,7 +16,8 @@ export function registerMetrics(app: FastifyInstance, { metrics, sample }: Metri
 
   app.get("/metrics", { logLevel: "silent" }, async (_request, reply) => {
     sample();
-    sockets.set(app.websocketServer.clients.size);
+    // A process that serves no API has no sockets.
+    if (app.hasDecorator("websocketServer")) sockets.set(app.websocketServer.clients.size);
     return await reply.type(registry.contentType).send(await registry.metrics());
   });
 

@@ -3,27 +3,13 @@ import type { Socket } from "node:net";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Config } from "../config.ts";
 import { SignalboxError } from "../errors.ts";
-import { createAuthenticate } from "./auth.ts";
-import type { Caller } from "./credentials/caller.ts";
-import { closeOnExpiry, expirySignal } from "./credentials/expiry.ts";
-import { GRAPHQL_PATH, registerGraphQL } from "./graphql/http.ts";
-import { createGraphQLSocket } from "./graphql/socket.ts";
 import { createGuard } from "./guard.ts";
 import { registerHealth, type Readiness } from "./health.ts";
-import { registerCallbacks } from "./ingress/callbacks.ts";
-import { registerEventIngress } from "./ingress/cloud-events.ts";
-import { registerHooks } from "./ingress/hooks.ts";
-import { registerPush } from "./ingress/push.ts";
 import { LIVE_LIMITS, type LiveLimits } from "./live/outlet.ts";
-import { serveSocket } from "./live/socket.ts";
-import { registerSockets, SOCKET_PATH } from "./live/sockets.ts";
 import { registerMetrics, type MetricsSource } from "./metrics.ts";
-import type { CallContext, Services } from "./operations/operation.ts";
-import { registerGraphiQL } from "./pages/graphiql.ts";
-import { registerReference } from "./pages/reference.ts";
+import type { Services } from "./operations/operation.ts";
 import { acceptJson } from "./rest/body.ts";
 import { sendProblem } from "./rest/errors.ts";
-import { refuseOthers, registerRoutes } from "./rest/routes.ts";
 
 const CLOSE_IDLE_EVERY_MS = 50;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -42,7 +28,7 @@ export interface ServerOptions extends Services {
 }
 
 /**
- * The API of one process: REST, GraphQL, WebSocket, health and the reference pages over one operation table. Not listening yet.
+ * What one process answers: health and metrics, and unless it is a worker alone the API with its reference pages. Not listening yet.
  * `close()` asks live clients to reconnect, lets requests finish, and is done within `closeMs`, whatever clients do.
  */
 export async function createServer({
@@ -50,13 +36,11 @@ export async function createServer({
   readiness,
   logger,
   metrics,
-  limits: given,
+  limits,
   closeMs = 3_000,
   ...services
 }: ServerOptions): Promise<FastifyInstance> {
-  const limits: LiveLimits = { ...LIVE_LIMITS, ...given };
   const closing = new AbortController();
-  const authenticate = createAuthenticate(config, services.clock);
   const guard = createGuard(config);
   const app = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: config.SIGNALBOX_LOG === "silent" ? false : { level: config.SIGNALBOX_LOG } }),
@@ -72,27 +56,6 @@ export async function createServer({
     forceCloseConnections: "idle",
   });
 
-  async function contextOf(request: FastifyRequest, reply?: FastifyReply): Promise<CallContext> {
-    return contextFor(await authenticate.byHeaders(request.headers), request, reply);
-  }
-
-  function contextFor({ principal, expiresAt }: Caller, request: FastifyRequest, reply?: FastifyReply): CallContext {
-    const expired = () => expirySignal(expiresAt, services.clock, reply?.raw ?? request.raw.socket);
-    return {
-      services,
-      principal,
-      expiresAt,
-      traceparent: traceparentOf(request),
-      signal: once(() => AbortSignal.any([goneSignal(request, reply, closing.signal), ...expired()])),
-    };
-  }
-
-  /** The caller of a WebSocket by its handshake, or by the credential of its first frame; undefined where neither is there. */
-  async function contextOfSocket(request: FastifyRequest, credential?: string): Promise<CallContext | undefined> {
-    const caller = credential === undefined ? await authenticate.byHandshake(request.headers) : await authenticate.byCredential(credential);
-    return caller && contextFor(caller, request);
-  }
-
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request) => {
     throw new SignalboxError("NOT_FOUND", `There is no ${request.method} ${request.url.split("?", 1)[0]}.`);
@@ -100,54 +63,20 @@ export async function createServer({
   cutOffLate(app, { closing, closeMs, clock: services.clock });
   acceptJson(app);
 
-  await registerSockets(app, { clock: services.clock, limits });
-  // After the line above: it marks upgrades, and closes the sockets of those that are refused here.
-  app.addHook("onRequest", async (request, reply) => {
+  if (metrics) registerMetrics(app, metrics);
+  registerHealth(app, { readiness, store: services.store, clock: services.clock });
+  const admit = (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header("x-request-id", request.id);
     guard(request);
-    // Refused before the upgrade, where an HTTP status can still say why. GraphQL may bring its credential in the first frame.
-    if (request.headers.upgrade === undefined) return;
-    const isKnown = (await authenticate.byHandshake(request.headers)) !== undefined;
-    if (!isKnown && request.url.startsWith(SOCKET_PATH)) await authenticate.byHeaders(request.headers);
-  });
-  if (metrics) registerMetrics(app, metrics);
-  registerEventIngress(app);
-  await registerHooks(app, { services, closing: closing.signal });
-  await registerPush(app, { services, config });
-  registerCallbacks(app, services);
-  registerRoutes(app, { contextOf, limits, closing: closing.signal });
-  await registerGraphQL(app, { contextOf, wsHandler: createGraphQLSocket({ contextOfSocket, clock: services.clock, limits }) });
-  refuseOthers(app, GRAPHQL_PATH, ["GET", "POST"]);
-  app.route({
-    method: "GET",
-    url: SOCKET_PATH,
-    exposeHeadRoute: false,
-    handler: async () => {
-      throw new SignalboxError("INVALID_INPUT", "This address speaks WebSocket.");
-    },
-    wsHandler: async (socket, request) => {
-      socket.pause(); // frames may come before the caller is known
-      const context = await contextOf(request);
-      closeOnExpiry(socket, context.expiresAt, services.clock);
-      serveSocket({ socket, request, context, limits });
-      socket.resume();
-    },
-  });
-  registerHealth(app, { readiness, store: services.store, clock: services.clock });
-  registerReference(app);
-  registerGraphiQL(app);
+  };
+  if (config.SIGNALBOX_ROLE === "worker") {
+    app.addHook("onRequest", async (request, reply) => admit(request, reply));
+    return app;
+  }
+  // A worker has no use for GraphQL and sockets: 330 modules.
+  const { registerSurfaces } = await import("./surfaces.ts");
+  await registerSurfaces(app, { config, services, limits: { ...LIVE_LIMITS, ...limits }, closing: closing.signal, admit });
   return app;
-}
-
-function traceparentOf({ headers: { traceparent } }: FastifyRequest): string | undefined {
-  return typeof traceparent === "string" ? traceparent : undefined;
-}
-
-/** Aborts when the caller is gone or the service closes. */
-function goneSignal(request: FastifyRequest, reply: FastifyReply | undefined, closing: AbortSignal): AbortSignal {
-  const gone = new AbortController();
-  (reply?.raw ?? request.raw.socket).once("close", () => gone.abort());
-  return AbortSignal.any([gone.signal, closing]);
 }
 
 /**
@@ -182,9 +111,4 @@ function cutOffLate(
   app.addHook("onClose", async () => {
     for (const stop of stops) stop();
   });
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
 }

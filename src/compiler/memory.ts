@@ -1,6 +1,7 @@
 import { durationMs } from "../definition/duration.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
-import { cutMessage, tellable, type MemoryAppend, type MemoryConfig, type RememberedMessage } from "../definition/memory.ts";
+import type { MemoryAppend, MemoryConfig, RememberedMessage } from "../definition/memory.ts";
+import { cutMessage, tellable } from "../definition/remember.ts";
 import { isoTime } from "../ports/clock.ts";
 import type { Remember } from "../steps/step.ts";
 import { toSlot } from "./scope.ts";

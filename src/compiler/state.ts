@@ -1,6 +1,6 @@
 import { Annotation } from "@langchain/langgraph";
 import type { Json, JsonObject } from "../definition/json.ts";
-import { bounded } from "../definition/memory.ts";
+import { bounded } from "../definition/remember.ts";
 import type { Outcome } from "../definition/step.ts";
 import type { Variable } from "../definition/workflow.ts";
 

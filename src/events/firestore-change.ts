@@ -1,12 +1,5 @@
 import protobuf from "protobufjs/light.js";
 
-const TYPE = /^google\.cloud\.firestore\.document\.v1\./;
-
-/** True for a change of a Firestore document in Eventarc's default encoding. */
-export function isFirestoreChange(type: string, contentType: string): boolean {
-  return TYPE.test(type) && /^application\/(x-)?protobuf\b/i.test(contentType);
-}
-
 const mapOf = (id: number, type: string): protobuf.IMapField => ({ id, keyType: "string", type });
 
 /**

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { EventMessage } from "../ports/event-feed.ts";
-import { decodeFirestoreChange, isFirestoreChange } from "./firestore-change.ts";
 
 /** The event Eventarc wraps a message of Pub/Sub in. */
 const PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished";
 const STRUCTURED = /^application\/cloudevents\+json\b/i;
+const FIRESTORE_CHANGE = /^google\.cloud\.firestore\.document\.v1\./;
 /** Headers that carry what a plain message says about its event, where a subscription pushes without a wrapper. */
 const PLAIN = ["id", "source", "type", "subject", "time", "content-type"];
 
@@ -35,14 +35,14 @@ export interface PushedRequest {
  * of another source, or the bare data with its attributes as headers. Never fails: what is none of these is a message that cannot be
  * taken, with the body as its data, so that it is kept as it came.
  */
-export function readPush({ headers, body }: PushedRequest, now: string): EventMessage {
+export async function readPush({ headers, body }: PushedRequest, now: string): Promise<EventMessage> {
   const header = (name: string): string | undefined => {
     const value = headers[name];
     return typeof value === "string" ? value : undefined;
   };
   const contentType = header("content-type") ?? "";
   if (STRUCTURED.test(contentType)) return structured(body, now);
-  if (header("ce-specversion") !== undefined) return binary(headers, body, now);
+  if (header("ce-specversion") !== undefined) return await binary(headers, body, now);
   const messageId = header("x-goog-pubsub-message-id");
   if (messageId !== undefined) {
     return {
@@ -64,14 +64,19 @@ function structured(body: Uint8Array, now: string): EventMessage {
   return inner ?? { ...asItCame(body, now), attributes: { "content-type": "application/cloudevents+json" } };
 }
 
-function binary(headers: PushedRequest["headers"], body: Uint8Array, now: string): EventMessage {
+async function binary(headers: PushedRequest["headers"], body: Uint8Array, now: string): Promise<EventMessage> {
   // Header values are percent-encoded where they must be; what only looks like it is taken as it is.
   const attributes = picked(headers, (name) => name.startsWith("ce-") || name === "content-type", decoded);
   const { "ce-type": type = "", "ce-source": source, "ce-id": id = "", "ce-time": time, "content-type": contentType = "" } = attributes;
   if (type === PUBLISHED) return unwrapped(jsonOf(body), now, source) ?? asItCame(body, now);
-  const data = isFirestoreChange(type, contentType) ? decodeFirestoreChange(body) : body;
+  const data = isFirestoreChange(type, contentType) ? (await import("./firestore-change.ts")).decodeFirestoreChange(body) : body;
   const { "content-type": _, ...own } = attributes;
   return { id, data, attributes: own, publishedAt: isoOr(time, now), origin: source ?? "/push" };
+}
+
+/** True for a change of a Firestore document in Eventarc's default encoding. */
+export function isFirestoreChange(type: string, contentType: string): boolean {
+  return FIRESTORE_CHANGE.test(type) && /^application\/(x-)?protobuf\b/i.test(contentType);
 }
 
 function unwrapped(body: unknown, now: string, topic?: string): EventMessage | undefined {

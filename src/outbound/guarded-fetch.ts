@@ -1,4 +1,3 @@
-import { fetch as undiciFetch } from "undici";
 import { SignalboxError } from "../errors.ts";
 import { hostOf } from "./egress-rules.ts";
 import { outboundError } from "./failure.ts";
@@ -11,8 +10,9 @@ export function createGuardedFetch({ agent, rules }: Pick<Outbound, "agent" | "r
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     rules.checkUrl(url);
+    const { fetch: undiciFetch } = await import("undici");
     // The same shapes under two names: undici's own types and those of the web, which Node takes from another copy of it.
-    const options = { ...init, dispatcher: agent, redirect: "manual" } as unknown as Parameters<typeof undiciFetch>[1];
+    const options = { ...init, dispatcher: await agent(), redirect: "manual" } as unknown as Parameters<typeof undiciFetch>[1];
     const response = await undiciFetch(url, options).catch((error: unknown) => {
       throw init?.signal?.aborted ? init.signal.reason : outboundError(error, hostOf(url));
     });

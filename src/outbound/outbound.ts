@@ -3,7 +3,7 @@ import { ERRORS, SignalboxError } from "../errors.ts";
 import { systemClock, type Clock } from "../ports/clock.ts";
 import { createEgressRules, hostOf, type EgressOptions, type EgressRules } from "./egress-rules.ts";
 import { outboundError } from "./failure.ts";
-import { createGuardedAgent, type Resolve } from "./guarded-agent.ts";
+import type { Resolve } from "./guarded-agent.ts";
 import { referencesIn, type HttpFetch, type HttpReply, type HttpRequest } from "./http.ts";
 import { readBody, readBytes } from "./reply-body.ts";
 import { createSecrets, type ReadSecret, type Secrets } from "./secrets.ts";
@@ -25,14 +25,16 @@ export interface Outbound extends AsyncDisposable {
   request: HttpFetch;
   readonly rules: EgressRules;
   /** For clients that bring their own HTTP: every connection it makes is guarded. */
-  readonly agent: Agent;
+  agent(): Promise<Agent>;
 }
 
 /** Requests with guarded addresses, bounded in time and size, with secrets that are put in at the last moment. */
 export function createOutbound(options: OutboundOptions = {}): Outbound {
   const { clock = systemClock, readSecret = () => Promise.resolve(undefined) } = options;
   const rules = createEgressRules(options);
-  const agent = createGuardedAgent({ rules, resolve: options.resolve });
+  let opening: Promise<Agent> | undefined;
+  /** Loaded with the first request: undici is 110 modules, and many a process never asks anybody. */
+  const agent = (): Promise<Agent> => (opening ??= openAgent(rules, options.resolve));
 
   async function request(asked: HttpRequest): Promise<HttpReply> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS } = asked;
@@ -54,11 +56,12 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
 
   async function follow(asked: HttpRequest, secrets: Secrets, signal: AbortSignal): Promise<Omit<HttpReply, "durationMs">> {
     const { maxRedirects = 0, maxBytes = DEFAULT_MAX_BYTES } = asked;
+    const opened = await agent();
     let hop = await prepare(asked, secrets);
     for (let redirects = 0; ; redirects++) {
       const host = hostOf(hop.url);
       rules.checkUrl(hop.url);
-      const response = await send(agent, hop, signal).catch((error: unknown) => {
+      const response = await send(opened, hop, signal).catch((error: unknown) => {
         throw outboundError(error, host);
       });
       if (maxRedirects > 0 && isRedirect(response)) {
@@ -81,10 +84,14 @@ export function createOutbound(options: OutboundOptions = {}): Outbound {
     agent,
     async [Symbol.asyncDispose]() {
       // Open sockets end at once; one that is being resolved ends by its own timeout, and nobody waits for that.
-      void agent.destroy();
-      await Promise.resolve();
+      void (await opening)?.destroy();
     },
   };
+}
+
+async function openAgent(rules: EgressRules, resolve: Resolve | undefined): Promise<Agent> {
+  const { createGuardedAgent } = await import("./guarded-agent.ts");
+  return createGuardedAgent({ rules, resolve });
 }
 
 function send(agent: Agent, { url, method, headers, body }: Prepared, signal: AbortSignal): Promise<Dispatcher.ResponseData> {

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { expect, test } from "vitest";
-import { decodeFirestoreChange, isFirestoreChange } from "../../src/events/firestore-change.ts";
+import { decodeFirestoreChange } from "../../src/events/firestore-change.ts";
+import { isFirestoreChange } from "../../src/events/push-message.ts";
 import type { Json } from "../../src/definition/json.ts";
 import { anEventProcess } from "../events/support.ts";
 import { manualClock } from "../support/manual-clock.ts";

@@ -1,5 +1,6 @@
 import { Timestamp, type DocumentSnapshot, type Firestore } from "@google-cloud/firestore";
-import { appended, type Memory } from "../../definition/memory.ts";
+import type { Memory } from "../../definition/memory.ts";
+import { appended } from "../../definition/remember.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { MemoryStore } from "../../ports/memory-store.ts";
 import type { ExecutionCommit } from "../../ports/store.ts";

@@ -1,4 +1,5 @@
-import { appended, type Memory, type MemoryAppend } from "../../definition/memory.ts";
+import type { Memory, MemoryAppend } from "../../definition/memory.ts";
+import { appended } from "../../definition/remember.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { MemoryStore } from "../../ports/memory-store.ts";
 import type { Connection } from "./connection.ts";

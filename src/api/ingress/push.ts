@@ -1,13 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { decodeJwt } from "jose";
 import type { Config } from "../../config.ts";
-import type { PushIdentities } from "../../config/credentials.ts";
-import { SignalboxError } from "../../errors.ts";
 import { readPush } from "../../events/push-message.ts";
 import { isoTime, type Clock } from "../../ports/clock.ts";
-import { bearerOf } from "../credentials/bearer.ts";
 import { unauthenticated } from "../credentials/caller.ts";
-import { publishedKeys, verifyToken } from "../credentials/verify-token.ts";
 import type { Services } from "../operations/operation.ts";
 import { refuseOthers } from "../rest/routes.ts";
 
@@ -17,7 +12,7 @@ const LARGEST_PUSH_BYTES = 15_000_000;
 const NO_BODY = Buffer.alloc(0);
 
 /** Whose tenant the pusher's token is for; throws UNAUTHENTICATED, FORBIDDEN or UNAVAILABLE. */
-type TenantOf = (request: FastifyRequest) => Promise<string>;
+export type TenantOf = (request: Pick<FastifyRequest, "headers">) => Promise<string>;
 
 /**
  * `POST /push/pubsub`: pushes of Pub/Sub and Eventarc. Answered with 204 once the message is taken or parked, both durably; what may pass
@@ -25,7 +20,7 @@ type TenantOf = (request: FastifyRequest) => Promise<string>;
  */
 export async function registerPush(app: FastifyInstance, { services, config }: { services: Services; config: Config }): Promise<void> {
   const { clock, events } = services;
-  const tenantOf = createTenantOf(config, clock);
+  const tenantOf = await createTenantOf(config, clock);
   const tenants = new WeakMap<FastifyRequest, string>();
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -38,7 +33,7 @@ export async function registerPush(app: FastifyInstance, { services, config }: {
       onRequest: async (request) => void tenants.set(request, await tenantOf(request)),
       handler: async (request, reply) => {
         const body = Buffer.isBuffer(request.body) ? request.body : NO_BODY;
-        const message = readPush({ headers: request.headers, body }, isoTime(clock));
+        const message = await readPush({ headers: request.headers, body }, isoTime(clock));
         await events.handleMessage(tenants.get(request) ?? "", message, "push");
         return await reply.code(204).send();
       },
@@ -47,36 +42,14 @@ export async function registerPush(app: FastifyInstance, { services, config }: {
   });
 }
 
-function createTenantOf({ SIGNALBOX_PUSH: identities, SIGNALBOX_AUTH, SIGNALBOX_EVENTS_TENANT }: Config, clock: Clock): TenantOf {
-  if (identities) return verified(identities, clock);
+async function createTenantOf(
+  { SIGNALBOX_PUSH: identities, SIGNALBOX_AUTH, SIGNALBOX_EVENTS_TENANT }: Config,
+  clock: Clock,
+): Promise<TenantOf> {
+  if (identities) return (await import("./pusher.ts")).byToken(identities, clock);
   // As with everything else: without credentials only where nobody but this machine comes in.
   if (SIGNALBOX_AUTH === "none") return async () => SIGNALBOX_EVENTS_TENANT;
   return async () => {
     throw unauthenticated("Nobody may push here: SIGNALBOX_PUSH names no service account.");
   };
-}
-
-function verified(identities: PushIdentities, clock: Clock): TenantOf {
-  const keys = new Map(identities.map(({ jwksUri }) => [jwksUri, publishedKeys(jwksUri)]));
-  return async ({ headers }) => {
-    const token = bearerOf(headers.authorization);
-    const claimed = token === undefined ? undefined : claimsOf(token);
-    if (token === undefined || !claimed) throw unauthenticated("Send `Authorization: Bearer <OIDC token>`.");
-    const candidates = identities.filter(({ issuer, audience }) => issuer === claimed.iss && [claimed.aud].flat().includes(audience));
-    const [first] = candidates;
-    const published = first && keys.get(first.jwksUri);
-    if (!first || !published) throw unauthenticated("The token's issuer or audience is not one of ours.");
-    const { email, email_verified: isVerified } = await verifyToken(token, { ...first, keys: published, clock });
-    const own = candidates.find(({ emails, jwksUri }) => jwksUri === first.jwksUri && emails.some((each) => each === email));
-    if (!own || isVerified !== true) throw new SignalboxError("FORBIDDEN", "The token's service account may not push here.");
-    return own.tenant;
-  };
-}
-
-function claimsOf(token: string) {
-  try {
-    return decodeJwt(token);
-  } catch {
-    return undefined; // not a JWT
-  }
 }
