@@ -18,6 +18,7 @@ interface SentSpan {
   startTimeUnixNano: string;
   endTimeUnixNano: string;
   status: { code?: number; message?: string };
+  links?: { traceId: string; spanId: string }[];
   attributes: { key: string; value: { stringValue?: string; intValue?: number; doubleValue?: number } }[];
 }
 
@@ -110,4 +111,32 @@ testInMemory("a share of executions is traced whole or not at all", async () => 
     const flag = traceparentOf(id, { stepId: "write", branch: null, visit: 1 }, isSampled).slice(-2);
     expect(flag, id).toBe(sizes.has(traceIdOf(id)) ? "01" : "00");
   }
+});
+
+testInMemory("a child has a trace of its own, linked to the step that started it and to the execution that waits for it", async () => {
+  await using collector = await startCollector();
+  process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url;
+  const { tracer, close } = await startTracing({ serviceName: "signalbox", instance: "pod-1", ratio: 1 });
+  delete process.env["OTEL_EXPORTER_OTLP_ENDPOINT"];
+  const opened = await openStore("sqlite::memory:", { ownerId: "worker-1", clock: systemClock });
+  await using engine = await createEngine({ store: observedStore(opened, { observers: [commitSpans(tracer)], clock: systemClock }) });
+  await engine.define({ id: "inner", name: "Inner", status: "active", steps: [{ id: "one", type: "transform", config: { set: {} } }] });
+  await engine.define({
+    id: "outer",
+    name: "Outer",
+    status: "active",
+    steps: [{ id: "call", type: "workflow", config: { workflowId: "inner" } }],
+  });
+  const { id } = await engine.start("outer");
+  // It is parked until the child has ended, so it may be found at rest before.
+  await expect.poll(async () => (await engine.executor.get("default", id)).status).toBe("COMPLETED");
+  await engine.worker.idle();
+  await close();
+
+  const spanOf = (name: string) => collector.spans.find((span) => span.name === name);
+  const [outer, call, inner] = ["execution outer", "step call", "execution inner"].map(spanOf);
+  expect(outer?.traceId).toBe(traceIdOf(id));
+  expect(inner?.traceId).not.toBe(outer?.traceId);
+  const linked = inner?.links?.map(({ traceId, spanId }) => ({ traceId, spanId }));
+  expect(linked).toEqual([call, outer].map((span) => ({ traceId: span?.traceId, spanId: span?.spanId })));
 });
