@@ -17,6 +17,7 @@ export function clusterFindings(manifests: readonly Manifest[]): string[] {
     ...secretFindings(manifests),
     ...identityFindings(manifests),
     ...routeFindings(manifests),
+    ...addressFindings(manifests),
   ];
 }
 
@@ -142,7 +143,7 @@ function identityFindings(manifests: readonly Manifest[]): string[] {
 /** Paths of the process that are for the cluster alone, and those that callers outside must reach. */
 function routeFindings(manifests: readonly Manifest[]): string[] {
   const inside = ["/metrics", "/livez", "/readyz", "/healthz"];
-  const outside = ["/api/v1", "/graphql", "/hooks", "/push/pubsub", "/docs", "/errors", "/openapi.json"];
+  const outside = ["/api/v1", "/graphql", "/hooks", "/callbacks", "/push/pubsub", "/docs", "/errors", "/openapi.json"];
   return manifests
     .filter(({ kind }) => kind === "HTTPRoute")
     .flatMap((route) => {
@@ -155,4 +156,18 @@ function routeFindings(manifests: readonly Manifest[]): string[] {
         ...outside.filter((path) => !isOpen(path)).map((path) => `ROUTE ${nameOf(route)}: ${path} is not reachable`),
       ];
     });
+}
+
+/** Whoever is to call back is given this address: without it a worker can give none, with another one the call leads elsewhere. */
+function addressFindings(manifests: readonly Manifest[]): string[] {
+  const routed = manifests
+    .filter(({ kind }) => kind === "HTTPRoute")
+    .flatMap((route) => (route["spec"] as { hostnames: string[] }).hostnames.map((name) => `https://${name}`)); // held by its schema
+  return workloads(manifests).flatMap((workload) => {
+    const address = environmentOf(workload, manifests)["SIGNALBOX_PUBLIC_URL"];
+    const isRight = address !== undefined && (routed.length === 0 || routed.includes(address));
+    return !workload.isOurs || isRight
+      ? []
+      : [`ADDRESS ${workload.name}: SIGNALBOX_PUBLIC_URL is ${address}, the gateway's ${routed.join()}`];
+  });
 }
