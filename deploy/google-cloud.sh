@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
 # Makes what Signalbox needs in a Google Cloud project, and can be run again at any time: what is there stays as it is.
 #
-#   deploy/google-cloud.sh <project> [region]
+#   deploy/google-cloud.sh <project> [region] [<topic> <host>]
 #
 # Service accounts with their roles, Workload Identity bindings, Pub/Sub topics and subscriptions, the image repository.
+# With a topic and the service's host, Pub/Sub also pushes the topic's messages to https://<host>/push/pubsub; the setting that lets them in is printed.
 # Indexes, rules and TTL of Firestore are deployed by `firebase deploy --only firestore`.
 set -euo pipefail
 
-project="${1:?usage: deploy/google-cloud.sh <project> [region]}"
+usage="usage: deploy/google-cloud.sh <project> [region] [<topic> <host>]"
+project="${1:?$usage}"
 region="${2:-europe-west1}"
+pushed_topic="${3:-}"
+host="${4:-}"
+if [[ $# -gt 4 || (-n "$pushed_topic" && ! "$host" =~ ^[A-Za-z0-9.-]+$) ]]; then
+  echo "$usage" >&2
+  exit 64
+fi
 
 # name: what runs as it. Roles: read and write Firestore, publish, and for the worker pull and write
 # traces; nothing that administers.
@@ -53,9 +61,24 @@ main() {
   publisher "$agent" signalbox-dead-letter
   subscriber "$agent" signalbox-events
 
+  if [[ -n "$pushed_topic" ]]; then push "$agent"; fi
+
   if ! exists gcloud artifacts repositories describe signalbox --location="$region" --project="$project"; then
     gcloud artifacts repositories create signalbox --location="$region" --repository-format=docker --immutable-tags --project="$project" --quiet
   fi
+}
+
+# Pub/Sub pushes as an account of its own, which may do nothing else. What the service cannot take while it is away is pushed again for a week.
+push() {
+  local pusher="signalbox-pusher@$project.iam.gserviceaccount.com" address="https://$host/push/pubsub"
+  service_account signalbox-pusher "Pushes of Pub/Sub to Signalbox"
+  # Pub/Sub's agent makes the pusher's tokens.
+  gcloud iam service-accounts add-iam-policy-binding "$pusher" --project="$project" --quiet \
+    --member="serviceAccount:$1" --role=roles/iam.serviceAccountTokenCreator > /dev/null
+  topic "$pushed_topic"
+  subscription "signalbox-push-$pushed_topic" "$pushed_topic" --ack-deadline=30 --message-retention-duration=7d --min-retry-delay=10s --max-retry-delay=600s \
+    --push-endpoint="$address" --push-auth-service-account="$pusher" --push-auth-token-audience="$address"
+  echo "SIGNALBOX_PUSH=[{\"tenant\":\"default\",\"audience\":\"$address\",\"emails\":[\"$pusher\"]}]"
 }
 
 exists() { "$@" > /dev/null 2>&1; }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { PushIdentities } from "../../src/config/credentials.ts";
 import { readText, repositoryFiles, ROOT } from "../repository/source.ts";
 
 /** Stands in for gcloud: writes each call down, says that something exists once it was created, and knows one project number. */
@@ -22,13 +23,19 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function setUp(log: string): string[] {
+  return run(log).made;
+}
+
+/** What was asked of gcloud, and what was said to whoever ran it. */
+function run(log: string, ...more: string[]): { made: string[]; said: string } {
   const path = join(folder, log);
   const before = calls(path).length;
-  execFileSync("bash", [join(ROOT, "deploy", "google-cloud.sh"), "signalbox-test", "europe-west1"], {
+  const said = execFileSync("bash", [join(ROOT, "deploy", "google-cloud.sh"), "signalbox-test", "europe-west1", ...more], {
     env: { ...process.env, CALLS: path, PATH: `${folder}${delimiter}${process.env.PATH}` },
     stdio: "pipe",
+    encoding: "utf8",
   });
-  return calls(path).slice(before);
+  return { made: calls(path).slice(before), said };
 }
 
 function calls(path: string): string[] {
@@ -73,6 +80,31 @@ test("makes every topic that the code names, and lets the worker publish to thos
 test("run again, it makes nothing twice", () => {
   setUp("twice.log");
   expect(setUp("twice.log").filter((call) => / create /.test(call))).toEqual([]);
+});
+
+test("pushes a topic to the service where it is asked to, with the setting that lets exactly these pushes in", () => {
+  const { made, said } = run("push.log", "orders", "signalbox.example.com");
+  const subscription = made.find((call) => call.startsWith("pubsub subscriptions create signalbox-push-orders ")) ?? "";
+  const option = (name: string) => new RegExp(`--${name}=(\\S+)`).exec(subscription)?.[1];
+  expect(option("topic")).toBe("orders");
+  expect(option("push-endpoint")).toBe("https://signalbox.example.com/push/pubsub");
+  const setting = /^SIGNALBOX_PUSH=(.*)$/m.exec(said)?.[1] ?? "";
+  expect(PushIdentities.parse(JSON.parse(setting))).toMatchObject([
+    { tenant: "default", audience: option("push-auth-token-audience"), emails: [option("push-auth-service-account")] },
+  ]);
+  const account = option("push-auth-service-account") ?? "";
+  const granted = made.filter((call) => call.includes("add-iam-policy-binding") && call.includes(account));
+  expect(granted).toHaveLength(1);
+  expect(granted[0]).toContain("--member=serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com");
+  expect(granted[0]).toContain("--role=roles/iam.serviceAccountTokenCreator");
+  const again = run("push.log", "orders", "signalbox.example.com");
+  expect(again.made.filter((call) => / create /.test(call))).toEqual([]);
+  expect(again.said).toBe(said);
+  // A topic without a host, or with an address: nothing is made.
+  for (const wrong of [["orders"], ["orders", "https://signalbox.example.com"]]) {
+    expect(() => run("wrong.log", ...wrong)).toThrow(/usage/);
+    expect(calls(join(folder, "wrong.log"))).toEqual([]);
+  }
 });
 
 test("grants what the work needs and nothing that administers", () => {
