@@ -7,6 +7,7 @@ import { openEventTopic } from "./adapters/open-event-topic.ts";
 import { openQueue } from "./adapters/open-queue.ts";
 import { openStore } from "./adapters/open.ts";
 import { createModels, type ModelsOptions } from "./ai/models.ts";
+import type { Readiness } from "./api/health.ts";
 import { createServer } from "./api/server.ts";
 import { tenantBounds } from "./config/tenants.ts";
 import { environmentSecret, type Config } from "./config.ts";
@@ -37,6 +38,7 @@ import { sampleWorker } from "./telemetry/commit-metrics.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { observedStore } from "./telemetry/observed-store.ts";
 import { eventMetrics } from "./telemetry/event-metrics.ts";
+import { watchLoop, type LoopWatch } from "./telemetry/loop-watch.ts";
 import { startTelemetry } from "./telemetry/telemetry.ts";
 import type { TracingOptions } from "./telemetry/tracing.ts";
 import { createTriggerManager, type TriggerManager } from "./triggers/manager.ts";
@@ -180,7 +182,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     : undefined;
   const deliverer = worker ? webhooks.start({ log, ...webhookSettings(config, metrics) }) : undefined;
   let isDraining = false;
-  const readiness = () => (isDraining ? { ready: false, reason: "draining" } : { ready: true });
+  const loop = watchLoop({ clock, limitMs: config.SIGNALBOX_READY_LAG_MS });
   const server = await createServer({
     executor,
     workflows,
@@ -191,7 +193,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     stepTypes,
     config,
     clock,
-    readiness,
+    readiness: () => readinessOf(isDraining, loop),
     logger,
     metrics: { metrics, sample: () => sampleWorker(metrics, isDraining ? undefined : worker, config.SIGNALBOX_CONCURRENCY) },
   });
@@ -209,6 +211,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     await tools.close();
     await outbound[Symbol.asyncDispose]();
     await telemetry.close();
+    loop.stop();
     await store.close();
   }
   const close = () => (closing ??= closeAll());
@@ -227,6 +230,12 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function readinessOf(isDraining: boolean, loop: LoopWatch): ReturnType<Readiness> {
+  if (isDraining) return { ready: false, reason: "draining" };
+  const lateMs = loop.lateMs();
+  return lateMs === undefined ? { ready: true } : { ready: false, reason: `the event loop is ${lateMs} ms late` };
 }
 
 function relaySettings(config: Config, metrics: Metrics): Pick<RelayOptions, "handsOn" | "everyMs" | "observer"> {

@@ -128,6 +128,12 @@ const Environment = z.object({
     .min(0)
     .default(0)
     .describe("How long SIGTERM keeps serving with readiness red, so that load balancers look away first, milliseconds"),
+  SIGNALBOX_READY_LAG_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(1_000)
+    .describe("Readiness is red while the event loop has been later than this in each of 10 seconds, milliseconds; 0: whatever it does"),
   SIGNALBOX_LOG: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info").describe("Least severity that is logged"),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url()
