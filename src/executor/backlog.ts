@@ -9,6 +9,7 @@ const RECORDS = 256;
 /** Hints a worker has no slot for yet. */
 export interface Backlog {
   put(hint: WorkHint, now: number): void;
+  has(hint: Pick<WorkHint, "tenant" | "executionId">): boolean;
   /** The next one to begin: of the tenant with the fewest under way here, the one of the lowest rank. */
   next(): WorkHint | undefined;
   clear(): void;
@@ -53,6 +54,7 @@ export function createBacklog({ runningOf }: { runningOf(tenant: string): number
       if (isKept) records += 1;
       if (size > CAPACITY) makeRoom();
     },
+    has: ({ tenant, executionId }) => tenants.get(tenant)?.has(executionId) ?? false,
     next() {
       let best: { tenant: string; running: number; first: Waiting } | undefined;
       for (const [tenant, waiting] of tenants) {

@@ -51,7 +51,7 @@ export function startSweeper({ store, worker, clock, everyMs, log }: SweeperOpti
 
   function hand({ tenant, id, wakeAt, ...execution }: DueExecution, now: number): void {
     const hint = { tenant, executionId: id, rank: execution.status === "PENDING" ? rankOf(execution) : rankOfBegun(wakeAt) };
-    if (wakeAt <= now) worker.take(hint);
+    if (wakeAt <= now) worker.takeDue(hint);
     else worker.wakeups.at(wakeAt, hint);
   }
 

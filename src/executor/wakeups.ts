@@ -8,7 +8,16 @@ export interface Wakeups {
   clear(): void;
 }
 
-export function createWakeups({ clock, horizonMs, wake }: { clock: Clock; horizonMs: number; wake(hint: WorkHint): void }): Wakeups {
+interface WakeupsOptions {
+  clock: Clock;
+  horizonMs: number;
+  /** Called at once for what is due when it is told of. */
+  wake(hint: WorkHint): void;
+  /** Called when the time of a later one has come. */
+  ring(hint: WorkHint): void;
+}
+
+export function createWakeups({ clock, horizonMs, wake, ring }: WakeupsOptions): Wakeups {
   const timers = new Map<string, { at: number; cancel: () => void }>();
   return {
     at(at, hint) {
@@ -19,7 +28,7 @@ export function createWakeups({ clock, horizonMs, wake }: { clock: Clock; horizo
       present?.cancel();
       const cancel = clock.after(at - clock.now(), () => {
         timers.delete(hint.executionId);
-        wake(hint);
+        ring(hint);
       });
       timers.set(hint.executionId, { at, cancel });
     },

@@ -18,6 +18,7 @@ import { createSession, type Session } from "./session.ts";
 import type { SessionSaver } from "./session-saver.ts";
 import { createPreparer, type Prepare } from "./start.ts";
 import { createTakeUp } from "./take-up.ts";
+import { createTally } from "./tally.ts";
 import { createUnable } from "./unable.ts";
 import { createWakeups, type Wakeups } from "./wakeups.ts";
 
@@ -61,6 +62,8 @@ export interface Worker {
   readonly id: string;
   /** Takes a hint: claims and runs the execution when there is something to do. Never rejects. */
   take(hint: WorkHint): void;
+  /** Takes what the clock says is due: no news of what is here already, and it is looked at when that ends. */
+  takeDue(hint: WorkHint): void;
   /** Looks at an execution whose owner is dead as if its lease were over. */
   takeOver(hint: WorkHint, deadOwner: string): void;
   readonly wakeups: Wakeups;
@@ -101,7 +104,7 @@ export function createWorker(options: WorkerOptions): Worker {
     tenantMax: options.tenantMax ?? (() => undefined),
     hint: (hint) => (worker.freeSlots > 0 ? take(hint) : void offer(options, hint)),
   });
-  const wakeups = createWakeups({ clock, horizonMs: options.horizonMs, wake: take });
+  const wakeups = createWakeups({ clock, horizonMs: options.horizonMs, wake: take, ring: takeDue });
 
   function take(hint: WorkHint): void {
     const { executionId } = hint;
@@ -111,6 +114,11 @@ export function createWorker(options: WorkerOptions): Worker {
     else if (claiming.has(executionId)) again.set(executionId, { ...hint, handle: undefined });
     else if (claiming.size >= concurrency) backlog.put(hint, clock.now());
     else begin(hint);
+  }
+
+  function takeDue(hint: WorkHint): void {
+    // On Firestore taking it a second time is a read or three, for every execution of a backlog and every second it is long.
+    if (!claiming.has(hint.executionId) && !backlog.has(hint)) take(hint);
   }
 
   function begin(hint: WorkHint): void {
@@ -193,6 +201,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const worker: Worker = {
     id,
     take,
+    takeDue,
     takeOver(hint, owner) {
       deadOwners.add(owner);
       take(hint);
@@ -283,17 +292,4 @@ async function offer({ queue, log }: WorkerOptions, hint: WorkHint): Promise<voi
     // What was written is durable: the sweeper finds it.
     report(log, hint, error);
   }
-}
-
-/** Counts by name; names without any take no room. */
-function createTally() {
-  const counts = new Map<string, number>();
-  return {
-    of: (name: string) => counts.get(name) ?? 0,
-    add(name: string, by: number): void {
-      const count = (counts.get(name) ?? 0) + by;
-      if (count === 0) counts.delete(name);
-      else counts.set(name, count);
-    },
-  };
 }

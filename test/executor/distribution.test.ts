@@ -5,7 +5,7 @@ import { createBacklog } from "../../src/executor/backlog.ts";
 import { startSweeper } from "../../src/executor/sweeper.ts";
 import type { WorkHint } from "../../src/ports/queue.ts";
 import { defineStep } from "../../src/steps/step.ts";
-import { createEngine } from "../support/engine.ts";
+import { createEngine, testInMemory } from "../support/engine.ts";
 import { manualClock } from "../support/manual-clock.ts";
 
 const TENANT = "default";
@@ -141,4 +141,32 @@ test("an execution whose step type this process does not know is left to others,
   await expect.poll(() => order).toEqual(["x"]);
   openNext();
   expect(await able.settled(id)).toMatchObject({ status: "COMPLETED" });
+});
+
+testInMemory("sweeps read nothing of what a worker has in its backlog", async () => {
+  const { type, order, openNext } = gates();
+  const clock = manualClock();
+  await using engine = await createEngine({ stepTypes: [type], concurrency: 1, clock });
+  await engine.define(workflow);
+  for (let n = 0; n < 4; n += 1) await engine.start("w", { name: "x" });
+  await expect.poll(() => [order.length, engine.worker.queued]).toEqual([1, 3]);
+  let reads = 0;
+  const { get, due } = engine.store.executions;
+  engine.store.executions.get = async (...of) => {
+    reads += 1;
+    return await get(...of);
+  };
+  // Nobody claimed three of them for so long that every worker takes them up.
+  clock.advance(2_000);
+  const sweeper = startSweeper({ store: engine.store, worker: engine.worker, clock, everyMs: 3_600_000, log: () => {} });
+  for (let n = 0; n < 3; n += 1) await sweeper.sweep();
+  sweeper.stop();
+  const isDue = (await due(clock.now(), 10)).length;
+  for (let n = 1; n <= 4; n += 1) {
+    openNext();
+    await expect.poll(() => order.length).toBe(Math.min(n + 1, 4));
+  }
+  await engine.worker.idle();
+  expect((await engine.store.executions.stats(TENANT, ["w"])).get("w")?.completed).toBe(4);
+  expect({ isDue, reads }).toEqual({ isDue: 3, reads: 0 });
 });
