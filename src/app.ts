@@ -25,6 +25,7 @@ import { createWorker, type Worker } from "./executor/worker.ts";
 import { notFound } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
+import type { ConsumeOptions } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { createRelay, type RelayOptions } from "./relay/relay.ts";
 import type { EventSink } from "./relay/sink.ts";
@@ -169,7 +170,7 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
           modelsFor: (session, place, limits) => createModelCalls({ session, place, models, tokens, limits }),
           log,
         });
-  const stopConsuming = worker ? await queue.consume(worker.take, { freeSlots: () => worker.freeSlots }).catch(giveUp) : undefined;
+  const stopConsuming = worker ? await queue.consume(worker.take, slotsOf(worker, config)).catch(giveUp) : undefined;
   const feed = worker ? await openEventFeed(config.SIGNALBOX_EVENTS, broker).catch(giveUp) : undefined;
   const stopEvents = await feed
     ?.consume((message) => events.handleMessage(config.SIGNALBOX_EVENTS_TENANT, message, "pubsub"), {
@@ -236,6 +237,11 @@ function readinessOf(isDraining: boolean, loop: LoopWatch): ReturnType<Readiness
   if (isDraining) return { ready: false, reason: "draining" };
   const lateMs = loop.lateMs();
   return lateMs === undefined ? { ready: true } : { ready: false, reason: `the event loop is ${lateMs} ms late` };
+}
+
+function slotsOf(worker: Worker, { SIGNALBOX_CONCURRENCY: all }: Config): ConsumeOptions {
+  // Half busy, it lets others share what begins here.
+  return { freeSlots: () => worker.freeSlots, keepsOwn: () => worker.freeSlots > all / 2 };
 }
 
 function relaySettings(config: Config, metrics: Metrics): Pick<RelayOptions, "handsOn" | "everyMs" | "observer"> {

@@ -21,4 +21,6 @@ export interface Queue {
 export interface ConsumeOptions {
   /** How much the consumer can begin now. Where it is nothing, a queue that several processes share offers the hint to another one. */
   freeSlots?: (() => number) | undefined;
+  /** True while a hint of this very process is better begun here than sent around: that saves the way and a read of the record. Never unless told. */
+  keepsOwn?: (() => boolean) | undefined;
 }

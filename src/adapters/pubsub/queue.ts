@@ -20,9 +20,10 @@ const CLOSE_MS = 2_000;
 const Hint = z.object({ tenant: z.string().min(1), executionId: z.string().min(1), rank: z.number().optional() });
 
 /**
- * Hints through the topic and subscription `<prefix>-work`. Each goes to one of the processes that consume, to one with a free slot,
- * and is acknowledged as it is handed over: the store is the truth, and whoever loses a hint only delays its execution until the
- * sweeper comes. So nothing here fails a start of an execution, and Pub/Sub may be away when the service starts.
+ * Hints through the topic and subscription `<prefix>-work`; a consumer keeps those of its own process while it says so. Each goes to one
+ * of the processes that consume, to one with a free slot, and is acknowledged as it is handed over: the store is the truth, and whoever
+ * loses a hint only delays its execution until the sweeper comes. So nothing here fails a start of an execution, and Pub/Sub may be away
+ * when the service starts.
  *
  * NOT_FOUND where the topic is missing and may not be created.
  */
@@ -39,6 +40,7 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
   };
   const publisher = createHintPublisher({ topic: client.topic(name), clock, log });
   const stops: (() => Promise<void>)[] = [];
+  let own: { take(hint: WorkHint): void; isWelcome(): boolean } | undefined;
   let closing: Promise<void> | undefined;
   let wasAway = false;
 
@@ -66,10 +68,17 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
   }
   return {
     async enqueue(hint) {
-      if (!closing) publisher.publish(hint);
+      if (closing) return;
+      if (!own?.isWelcome()) return publisher.publish(hint);
+      // Later, so that whoever enqueues answers its client first; by then others may have come.
+      setImmediate(() => {
+        if (own?.isWelcome()) own.take(hint);
+        else if (!closing) publisher.publish(hint);
+      });
     },
 
-    async consume(take, { freeSlots = () => Infinity } = {}) {
+    async consume(take, { freeSlots = () => Infinity, keepsOwn = () => false } = {}) {
+      own = { take, isWelcome: keepsOwn };
       // Its absence is known already, and the pull looks again by itself: no second wait for the same deadline.
       if (!wasAway) await ensure("both");
       let held: HeldHint[] = [];
@@ -111,6 +120,7 @@ export async function openPubSubQueue({ project, prefix, create, clock, log }: Q
         },
       });
       async function stop(): Promise<void> {
+        if (own?.take === take) own = undefined;
         cancelLook?.();
         held = [];
         await pulling.stop();

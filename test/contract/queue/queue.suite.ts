@@ -38,6 +38,17 @@ export function describeQueue(adapter: QueueUnderTest): void {
       await expect.poll(() => isTaken, PATIENT).toBe(true);
     });
 
+    test("a process that keeps its own hints is given them whole, on the next turn of its event loop", async () => {
+      const taken: WorkHint[] = [];
+      await queue.consume((hint) => taken.push(hint), { freeSlots: () => 1, keepsOwn: () => true });
+      const whole: WorkHint = { ...hintOf(0), handle: {} as WorkHint["handle"] }; // nobody looks into it
+      await queue.enqueue(whole);
+      expect(taken).toEqual([]);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(taken).toEqual([whole]);
+      expect(taken[0]).toBe(whole);
+    });
+
     test("a consumer that stopped gets nothing more", async () => {
       const [stopped, going]: string[][] = [[], []];
       const stop = await queue.consume(({ executionId }) => stopped?.push(executionId));
@@ -82,6 +93,22 @@ export function describeQueue(adapter: QueueUnderTest): void {
         await Promise.all(sent.map((given) => queue.enqueue(given)));
         await expect.poll(() => idsOf([...full, ...free]), PATIENT).toEqual(idsOf(sent));
         expect(full.length).toBeLessThanOrEqual(3);
+      } finally {
+        await second.close();
+      }
+    });
+
+    test.runIf(adapter.openSecond)("what a process would keep, until others fill it, goes to one with room", async () => {
+      const second = await adapter.openSecond?.(queue);
+      if (!second) return;
+      try {
+        const [near, far]: [WorkHint[], WorkHint[]] = [[], []];
+        await queue.consume((given) => near.push(given), { freeSlots: () => 0, keepsOwn: () => near.length < 3 });
+        await second.consume((given) => far.push(given));
+        const sent = hints(20);
+        await Promise.all(sent.map((given) => queue.enqueue(given)));
+        await expect.poll(() => idsOf([...near, ...far]), PATIENT).toEqual(idsOf(sent));
+        expect(near).toHaveLength(3);
       } finally {
         await second.close();
       }
