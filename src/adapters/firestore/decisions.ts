@@ -9,13 +9,11 @@ import type { DocumentWrite } from "./document-write.ts";
 import { listPage } from "./list.ts";
 import type { Places } from "./places.ts";
 import { LARGEST_IN, LISTS, QUERIES, queryOf } from "./queries.ts";
+import { readDocument } from "./read-document.ts";
 
 export function createDecisions({ call, places }: { call: Call; places: Places }): DecisionStore {
   return {
-    async get(tenant, id) {
-      const snapshot = await call(async () => await places.decision(tenant, id).get());
-      return snapshot.exists ? await readDecision(snapshot) : undefined;
-    },
+    get: async (tenant, id) => await readDocument(call, places.decision(tenant, id), readDecision),
 
     list: async (tenant, { executionId, workflowId, stepId, pageSize, pageToken }) =>
       await listPage(call, {

@@ -8,14 +8,12 @@ import { checkSize } from "./document-write.ts";
 import { listPage } from "./list.ts";
 import type { Places } from "./places.ts";
 import { LISTS } from "./queries.ts";
+import { readDocument } from "./read-document.ts";
 
 export function createEventTypes({ caller: { call }, places }: { caller: Caller; places: Places }): EventTypeStore {
   const refOf = (tenant: string, type: string) => places.eventTypes(tenant).doc(documentId(type));
 
-  async function get(tenant: string, type: string): Promise<EventType | undefined> {
-    const snapshot = await call(async () => await refOf(tenant, type).get());
-    return snapshot.exists ? await readType(snapshot) : undefined;
-  }
+  const get = async (tenant: string, type: string) => await readDocument(call, refOf(tenant, type), readType);
 
   return {
     get,

@@ -1,11 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { FieldValue, Timestamp, type DocumentSnapshot, type Firestore } from "@google-cloud/firestore";
 import type { InboxMessage } from "../../definition/execution.ts";
 import type { InboxStore } from "../../ports/store.ts";
 import type { Caller } from "./caller.ts";
+import { createOnce } from "./create-once.ts";
 import { packBody, readBody } from "./document-body.ts";
 import { ALL_SHARDS, documentId, shardOf } from "./document-id.ts";
-import { checkSize, commitOnce, type DocumentWrite } from "./document-write.ts";
+import type { DocumentWrite } from "./document-write.ts";
 import type { MailWatch } from "./mail-watch.ts";
 import type { Places } from "./places.ts";
 import { QUERIES, queryOf } from "./queries.ts";
@@ -20,21 +20,11 @@ interface InboxOptions {
 }
 
 export function createInbox({ firestore, caller, places, mail }: InboxOptions): InboxStore {
-  const { call, settled } = caller;
+  const { call } = caller;
   return {
     async send(message) {
       const document = await messageDocument(places, message, mail.sender);
-      checkSize([document]);
-      const sent = await settled({
-        async attempt() {
-          await commitOnce(firestore, [document]);
-          return true;
-        },
-        async settle() {
-          const found = await document.ref.get();
-          return found.exists ? { result: found.get("sendId") === document.data["sendId"] } : undefined;
-        },
-      });
+      const sent = await createOnce({ firestore, caller }, document);
       if (sent) mail.tell(message);
       return sent;
     },
@@ -75,7 +65,6 @@ export async function messageDocument(
     // The TTL policy on this field takes away what nobody took in: mail for executions that ended.
     expireAt: Timestamp.fromMillis(Date.parse(at) + KEPT_MS),
     sender,
-    sendId: randomUUID(),
     ...body,
   };
   return { kind: "create", ref: places.inbox(tenant, executionId).doc(documentId(id)), data, bytes };

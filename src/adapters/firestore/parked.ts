@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { Timestamp, type DocumentSnapshot } from "@google-cloud/firestore";
 import type { ParkedEvent } from "../../definition/received-event.ts";
 import type { ParkedEventStore } from "../../ports/inbound-store.ts";
+import { createOnce } from "./create-once.ts";
 import { packBody, readBody } from "./document-body.ts";
 import { documentId, shardOf } from "./document-id.ts";
-import { checkSize, commitOnce, type DocumentWrite } from "./document-write.ts";
+import { commitOnce } from "./document-write.ts";
 import { listPage } from "./list.ts";
 import { LISTS } from "./queries.ts";
+import { readDocument } from "./read-document.ts";
 import type { InboundOptions } from "./received.ts";
 
 /** Messages that could not be taken as events. Status and who settled it lie beside the packed rest. */
@@ -29,30 +31,16 @@ export function createParked({ firestore, caller, places, clock }: InboundOption
     async add(parked) {
       const { tenant, id, code, status, parkedAt, expireAt } = parked;
       const { body, bytes } = await packBody(parked);
-      const addId = randomUUID();
-      const document: DocumentWrite = {
-        kind: "create",
+      const document = {
+        kind: "create" as const,
         ref: refOf(tenant, id),
-        data: { shard: shardOf(id), code, status, parkedAt, expireAt: Timestamp.fromMillis(expireAt), settled: null, addId, ...body },
+        data: { shard: shardOf(id), code, status, parkedAt, expireAt: Timestamp.fromMillis(expireAt), settled: null, ...body },
         bytes,
       };
-      checkSize([document]);
-      return await settled({
-        async attempt() {
-          await commitOnce(firestore, [document]);
-          return true;
-        },
-        async settle() {
-          const found = await document.ref.get();
-          return found.exists ? { result: found.get("addId") === addId } : undefined;
-        },
-      });
+      return await createOnce({ firestore, caller }, document);
     },
 
-    async get(tenant, id) {
-      const snapshot = await call(async () => await refOf(tenant, id).get());
-      return snapshot.exists ? await read(snapshot) : undefined;
-    },
+    get: async (tenant, id) => await readDocument(call, refOf(tenant, id), read),
 
     list: async (tenant, { status, code, pageSize, pageToken }) =>
       await listPage(call, {

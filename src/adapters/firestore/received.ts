@@ -1,16 +1,16 @@
-import { randomUUID } from "node:crypto";
 import { Timestamp, type DocumentSnapshot, type Firestore } from "@google-cloud/firestore";
 import { outcomeOfResult, topicOf, type EventResult, type ReceivedEvent } from "../../definition/received-event.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ReceivedEventStore } from "../../ports/inbound-store.ts";
 import type { Caller } from "./caller.ts";
+import { createOnce } from "./create-once.ts";
 import { packBody, readBody } from "./document-body.ts";
 import { ALL_SHARDS, documentId, shardOf } from "./document-id.ts";
-import { checkSize, commitOnce, type DocumentWrite } from "./document-write.ts";
 import { CODE, isStatus } from "./failure.ts";
 import { listPage } from "./list.ts";
 import type { Places } from "./places.ts";
 import { LISTS, QUERIES, queryOf } from "./queries.ts";
+import { readDocument } from "./read-document.ts";
 
 export interface InboundOptions {
   firestore: Firestore;
@@ -21,7 +21,7 @@ export interface InboundOptions {
 
 /** Events that came in: one document each, whose result lies beside the packed rest, as it changes alone. */
 export function createReceived({ firestore, caller, places, clock }: InboundOptions): ReceivedEventStore {
-  const { call, settled } = caller;
+  const { call } = caller;
   const refOf = (tenant: string, id: string) => places.received(tenant).doc(documentId(id));
 
   async function read(snapshot: DocumentSnapshot): Promise<ReceivedEvent | undefined> {
@@ -35,9 +35,8 @@ export function createReceived({ firestore, caller, places, clock }: InboundOpti
     async add({ result, ...rest }) {
       const { event, tenant, id } = rest;
       const [{ body, bytes }, packed] = await Promise.all([packBody(rest), packBody(result)]);
-      const addId = randomUUID();
-      const document: DocumentWrite = {
-        kind: "create",
+      const document = {
+        kind: "create" as const,
         ref: refOf(tenant, id),
         data: {
           shard: shardOf(id),
@@ -49,23 +48,12 @@ export function createReceived({ firestore, caller, places, clock }: InboundOpti
           outcome: outcomeOfResult(result),
           receivedAt: rest.receivedAt,
           expireAt: Timestamp.fromMillis(rest.expireAt),
-          addId,
           result: packed.body.d,
           ...body,
         },
         bytes: bytes + packed.bytes,
       };
-      checkSize([document]);
-      return await settled({
-        async attempt() {
-          await commitOnce(firestore, [document]);
-          return true;
-        },
-        async settle() {
-          const found = await document.ref.get();
-          return found.exists ? { result: found.get("addId") === addId } : undefined;
-        },
-      });
+      return await createOnce({ firestore, caller }, document);
     },
 
     async setResult(tenant, id, result) {
@@ -77,10 +65,7 @@ export function createReceived({ firestore, caller, places, clock }: InboundOpti
       }
     },
 
-    async get(tenant, id) {
-      const snapshot = await call(async () => await refOf(tenant, id).get());
-      return snapshot.exists ? await read(snapshot) : undefined;
-    },
+    get: async (tenant, id) => await readDocument(call, refOf(tenant, id), read),
 
     list: async (tenant, { type, source, eventId, outcome, since, until, pageSize, pageToken }) =>
       await listPage(call, {

@@ -12,6 +12,7 @@ import { listPage } from "./list.ts";
 import type { MailWatch } from "./mail-watch.ts";
 import type { Places } from "./places.ts";
 import { LARGEST_IN, LISTS, QUERIES, queryOf } from "./queries.ts";
+import { readDocument } from "./read-document.ts";
 
 interface WaitsOptions {
   firestore: Firestore;
@@ -23,10 +24,7 @@ interface WaitsOptions {
 export function createWaits({ firestore, caller, places, mail }: WaitsOptions): WaitStore {
   const { call, settled } = caller;
   return {
-    async get(tenant, id) {
-      const snapshot = await call(async () => await places.wait(tenant, id).get());
-      return snapshot.exists ? await readWait(snapshot) : undefined;
-    },
+    get: async (tenant, id) => await readDocument(call, places.wait(tenant, id), readWait),
 
     list: async (tenant, { kind, status, executionId, workflowId, pageSize, pageToken }) =>
       await listPage(call, {

@@ -9,6 +9,7 @@ import { checkSize, commitOnce } from "./document-write.ts";
 import { listPage } from "./list.ts";
 import type { Places } from "./places.ts";
 import { LISTS, QUERIES, queryOf } from "./queries.ts";
+import { readDocument } from "./read-document.ts";
 
 interface WebhooksOptions {
   firestore: Firestore;
@@ -58,10 +59,7 @@ export function createWebhooks({ firestore, caller: { call, settled }, places }:
       if (isThere) await call(async () => await ref.delete());
       return isThere;
     },
-    async endpoint(tenant, id) {
-      const snapshot = await call(async () => await endpointRef(tenant, id).get());
-      return snapshot.exists ? await readEndpoint(snapshot) : undefined;
-    },
+    endpoint: async (tenant, id) => await readDocument(call, endpointRef(tenant, id), readEndpoint),
     async endpoints(tenant) {
       const { items } = await listPage(call, {
         list: LISTS.webhooks,
@@ -78,10 +76,7 @@ export function createWebhooks({ firestore, caller: { call, settled }, places }:
       const fields = { shard: shardOf(id), endpointId, status, createdAt, nextAt, expireAt: Timestamp.fromMillis(expireAt) };
       return await put(deliveryRef(tenant, id), delivery, fields, basedOn);
     },
-    async delivery(tenant, id) {
-      const snapshot = await call(async () => await deliveryRef(tenant, id).get());
-      return snapshot.exists ? await readDelivery(snapshot) : undefined;
-    },
+    delivery: async (tenant, id) => await readDocument(call, deliveryRef(tenant, id), readDelivery),
     deliveries: async (tenant, { endpointId, status, pageSize, pageToken }) =>
       await listPage(call, {
         list: LISTS.deliveries,

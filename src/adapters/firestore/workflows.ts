@@ -11,6 +11,7 @@ import { checkSize, commitOnce, type DocumentWrite } from "./document-write.ts";
 import { listPage } from "./list.ts";
 import type { Places } from "./places.ts";
 import { LISTS } from "./queries.ts";
+import { readDocument } from "./read-document.ts";
 
 /** Heads at `workflows/{id}`, each version for ever at `workflows/{id}/versions/{n}`. */
 export function createWorkflows({ firestore, caller, places }: { firestore: Firestore; caller: Caller; places: Places }): WorkflowStore {
@@ -56,10 +57,7 @@ export function createWorkflows({ firestore, caller, places }: { firestore: Fire
       });
     },
 
-    async get(tenant, id) {
-      const snapshot = await call(async () => await places.workflow(tenant, id).get());
-      return snapshot.exists ? await readWorkflow(snapshot) : undefined;
-    },
+    get: async (tenant, id) => await readDocument(call, places.workflow(tenant, id), readWorkflow),
 
     async getVersion(tenant, id, version) {
       const snapshot = await call(async () => await versionRef(places.workflow(tenant, id), version).get());
