@@ -134,7 +134,8 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
     maxBytes: config.SIGNALBOX_BODY_LIMIT,
     observer: eventMetrics(metrics, log),
   });
-  const webhooks = createWebhooks({ store: store.webhooks, clock, fetch: outbound.request, readSecret, traceparent });
+  const keys = config.SIGNALBOX_WEBHOOK_KEYS;
+  const webhooks = createWebhooks({ store: store.webhooks, clock, fetch: outbound.request, readSecret, keys, traceparent });
   sinks.push(webhooks.sink, completionSink({ triggers, traceparent, log }));
   sinks.push(publishedSink({ publish: (tenant, event) => events.ingest.take(tenant, event, { via: "step" }), traceparent, log }));
   const workflows = createWorkflowManager({ store, stepTypes, triggerTypes, writes: triggers.writes, clock });
@@ -269,10 +270,11 @@ function addressOf({ server }: FastifyInstance): string | undefined {
 }
 
 /** Values that must not appear in a log line. What is read from secrets joins them, see `noteSecrets`. */
-function secretsOf({ OPENAI_API_KEY, SIGNALBOX_MCP = {} }: Config): Set<string> {
+function secretsOf({ OPENAI_API_KEY, SIGNALBOX_MCP = {}, SIGNALBOX_WEBHOOK_KEYS = [] }: Config): Set<string> {
   const headers = Object.values(SIGNALBOX_MCP).flatMap((server) => Object.entries(server.headers ?? {}));
   const written = headers.flatMap(([name, value]) => (CREDENTIAL_HEADER.test(name) && !value.includes("secret://") ? [value] : []));
-  return new Set(OPENAI_API_KEY === undefined ? written : [OPENAI_API_KEY, ...written]);
+  const keys = SIGNALBOX_WEBHOOK_KEYS.map(({ key }) => key);
+  return new Set([...(OPENAI_API_KEY === undefined ? [] : [OPENAI_API_KEY]), ...keys, ...written]);
 }
 
 function tracingOf(config: Config, instance: string): TracingOptions | undefined {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { McpServers } from "./config/mcp.ts";
-import { ApiKeys, JwtIssuers, jsonOf, PushIdentities } from "./config/credentials.ts";
+import { ApiKeys, JwtIssuers, jsonOf, PushIdentities, WebhookKeys } from "./config/credentials.ts";
 import { TenantsLimits } from "./config/tenants.ts";
 
 const Port = z.coerce.number("must be a port number, 0 to 65535").int().min(0).max(65_535);
@@ -68,6 +68,11 @@ const Environment = z.object({
     .default(9)
     .describe("How often a webhook delivery is tried: at once, then after 5s, 1m, 5m, 30m, 2h, 5h, 10h and 10h"),
   SIGNALBOX_WEBHOOK_DISABLE_AFTER: Duration.prefault("5d").describe("An endpoint that took nothing for this long is disabled"),
+  SIGNALBOX_WEBHOOK_KEYS: jsonOf(WebhookKeys)
+    .optional()
+    .describe(
+      "Keys secrets of webhook endpoints are derived from, new ones from the first, as JSON: `[{id, key}]`, keys of 32 characters at least; without it secrets are stored as they are",
+    ),
   SIGNALBOX_PUBSUB_PREFIX: z
     .string()
     .regex(/^[a-z][a-z0-9-]{2,99}$/, "must be 3 to 100 lowercase letters, digits and hyphens")

@@ -52,6 +52,13 @@ export const PushIdentities = z
   .min(1);
 export type PushIdentities = z.infer<typeof PushIdentities>;
 
+/** What secrets of webhook endpoints are derived from. */
+export const WebhookKeys = z
+  .array(z.strictObject({ id: z.string().regex(/^[a-z0-9-]{1,32}$/, "must be 1 to 32 of a-z, 0-9 and -"), key: z.string().min(32) }))
+  .min(1)
+  .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, "must have different ids");
+export type WebhookKeys = z.infer<typeof WebhookKeys>;
+
 /** A variable that holds JSON. */
 export function jsonOf<T extends z.ZodType>(schema: T) {
   return z

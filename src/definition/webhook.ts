@@ -15,7 +15,7 @@ export interface WebhookEndpoint {
   enabled: boolean;
   /** Why the service disabled it. */
   disabledReason: string | null;
-  /** `whsec_…`, or a reference (`env:`, `file:`); each signs, two while one replaces the other. */
+  /** `whsec_…`, what it is derived by (`derived:`), or a reference (`env:`, `file:`); each signs, two while one replaces the other. */
   secrets: string[];
   /** Since when nothing was delivered, RFC 3339. */
   failingSince: string | null;

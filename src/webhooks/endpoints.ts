@@ -4,7 +4,7 @@ import type { WebhookEndpoint } from "../definition/webhook.ts";
 import { notFound, SignalboxError, type Issue } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { WebhookStore } from "../ports/webhook-store.ts";
-import { newSecret } from "./signature.ts";
+import type { EndpointSecrets } from "./endpoint-secrets.ts";
 
 /** Endpoints of one tenant. */
 const MAX_ENDPOINTS = 50;
@@ -42,11 +42,12 @@ export interface Endpoints {
 interface EndpointsOptions {
   store: WebhookStore;
   clock: Clock;
+  secrets: Pick<EndpointSecrets, "make">;
   /** Told of every write of this process. */
   onChange(tenant: string): void;
 }
 
-export function createEndpoints({ store, clock, onChange }: EndpointsOptions): Endpoints {
+export function createEndpoints({ store, clock, secrets: made, onChange }: EndpointsOptions): Endpoints {
   const at = (): string => new Date(clock.now()).toISOString();
 
   async function get(tenant: string, id: string): Promise<WebhookEndpoint> {
@@ -78,7 +79,7 @@ export function createEndpoints({ store, clock, onChange }: EndpointsOptions): E
       if ((await store.endpoints(tenant)).length >= MAX_ENDPOINTS) {
         throw new SignalboxError("CONFLICT", `A tenant has ${MAX_ENDPOINTS} webhook endpoints at most.`);
       }
-      const secret = reference ?? newSecret();
+      const { stored, shown } = reference === undefined ? made.make() : { stored: reference, shown: null };
       const now = at();
       const endpoint: WebhookEndpoint = {
         id: randomUUID(),
@@ -90,7 +91,7 @@ export function createEndpoints({ store, clock, onChange }: EndpointsOptions): E
         condition: input.condition ?? null,
         enabled: input.enabled ?? true,
         disabledReason: null,
-        secrets: [secret],
+        secrets: [stored],
         failingSince: null,
         revision: 1,
         createdAt: now,
@@ -98,7 +99,7 @@ export function createEndpoints({ store, clock, onChange }: EndpointsOptions): E
       };
       await store.putEndpoint(endpoint, null);
       onChange(tenant);
-      return { endpoint, secret: reference === undefined ? secret : null };
+      return { endpoint, secret: shown };
     },
     async update(tenant, id, input) {
       check(input);
@@ -108,9 +109,9 @@ export function createEndpoints({ store, clock, onChange }: EndpointsOptions): E
       return await change(tenant, id, () => ({ ...given, ...fresh }));
     },
     async rotate(tenant, id, { secret: reference, dropOld }) {
-      const secret = reference ?? newSecret();
-      const endpoint = await change(tenant, id, ({ secrets }) => ({ secrets: dropOld ? [secret] : [secret, ...secrets.slice(0, 1)] }));
-      return { endpoint, secret: reference === undefined ? secret : null };
+      const { stored, shown } = reference === undefined ? made.make() : { stored: reference, shown: null };
+      const endpoint = await change(tenant, id, ({ secrets }) => ({ secrets: dropOld ? [stored] : [stored, ...secrets.slice(0, 1)] }));
+      return { endpoint, secret: shown };
     },
     async remove(tenant, id) {
       if (!(await store.removeEndpoint(tenant, id))) throw notFound("webhook endpoint", id);

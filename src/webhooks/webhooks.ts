@@ -6,6 +6,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { WebhookStore } from "../ports/webhook-store.ts";
 import type { Traceparent } from "../relay/cloud-event.ts";
 import { startDeliverer, type Deliverer, type DelivererOptions } from "./deliverer.ts";
+import { createEndpointSecrets, type DerivationKey } from "./endpoint-secrets.ts";
 import { createEndpoints, type Endpoints } from "./endpoints.ts";
 import { createSender } from "./sender.ts";
 import type { ReadSecret } from "./signature.ts";
@@ -39,14 +40,17 @@ export interface WebhooksOptions {
   clock: Clock;
   fetch: HttpFetch;
   readSecret: ReadSecret;
+  /** What new secrets are derived from, the first one, and old ones were; none: secrets are stored as they are. */
+  keys?: readonly DerivationKey[] | undefined;
   traceparent: Traceparent;
 }
 
-export function createWebhooks({ store, clock, fetch, readSecret, traceparent }: WebhooksOptions): Webhooks {
-  const send = createSender({ fetch, readSecret, clock });
+export function createWebhooks({ store, clock, fetch, readSecret, keys = [], traceparent }: WebhooksOptions): Webhooks {
+  const secrets = createEndpointSecrets({ keys, read: readSecret });
+  const send = createSender({ fetch, readSecret: secrets.read, clock });
   let deliverer: Deliverer | undefined;
   const sink = createWebhookSink({ store, clock, traceparent, onDelivery: () => deliverer?.nudge() });
-  const endpoints = createEndpoints({ store, clock, onChange: (tenant) => sink.forget(tenant) });
+  const endpoints = createEndpoints({ store, clock, secrets, onChange: (tenant) => sink.forget(tenant) });
 
   async function delivery(tenant: string, id: string): Promise<WebhookDelivery> {
     const found = await store.delivery(tenant, id);

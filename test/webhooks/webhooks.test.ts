@@ -6,7 +6,7 @@ import type { HttpReply, HttpRequest } from "../../src/outbound/http.ts";
 import type { EventSink } from "../../src/relay/sink.ts";
 import type { Deliverer } from "../../src/webhooks/deliverer.ts";
 import { PAUSES_MS } from "../../src/webhooks/retry-schedule.ts";
-import { createWebhooks, type Webhooks } from "../../src/webhooks/webhooks.ts";
+import { createWebhooks, type Webhooks, type WebhooksOptions } from "../../src/webhooks/webhooks.ts";
 import { aRelay } from "../relay/support.ts";
 import { createEngine, type Engine } from "../support/engine.ts";
 import { manualClock, type ManualClock } from "../support/manual-clock.ts";
@@ -28,7 +28,7 @@ interface Wired extends AsyncDisposable {
   lines: string[];
 }
 
-async function wired(): Promise<Wired> {
+async function wired(keys?: WebhooksOptions["keys"]): Promise<Wired> {
   const clock = manualClock();
   const sinks: EventSink[] = [];
   const engine = await createEngine({ clock, sinks });
@@ -38,6 +38,7 @@ async function wired(): Promise<Wired> {
     store: engine.store.webhooks,
     clock,
     traceparent: () => "00-aa-bb-01",
+    keys,
     readSecret: async (reference) => (reference === "env:SIGNALBOX_SECRET_HOOK" ? "whsec_c2VjcmV0" : undefined),
     async fetch(request) {
       requests.push(request);
@@ -262,4 +263,20 @@ test("while a secret is rotated both sign; a secret may be a reference", async (
   expect([verified(both, old), verified(both, young), verified(alone, young)]).toEqual([true, true, false]);
   expect(verified(alone, "whsec_c2VjcmV0")).toBe(true);
   expect(referenced.secret).toBeNull();
+});
+
+test("with a key of the operator nothing that is stored signs, and a key that was replaced still serves its endpoints", async () => {
+  const keys = [{ id: "old", key: "o".repeat(32) }];
+  await using w = await wired(keys);
+  const { endpoint, secret } = await w.webhooks.endpoints.create(TENANT, ends);
+  keys.unshift({ id: "young", key: "y".repeat(32) });
+  const { secret: young } = await w.webhooks.endpoints.rotate(TENANT, endpoint.id, { dropOld: false });
+  const { secrets } = await w.webhooks.endpoints.get(TENANT, endpoint.id);
+  expect(secrets).toEqual([expect.stringMatching(/^derived:young:/), expect.stringMatching(/^derived:old:/)]);
+  await w.webhooks.test(TENANT, endpoint.id);
+  const [request] = w.requests;
+  if (!request || secret === null || young === null) throw new Error("they are there");
+  expect([secret, young, ...secrets].map((each) => verified(request, each))).toEqual([true, true, false, false]);
+  keys.length = 0;
+  expect(await w.webhooks.test(TENANT, endpoint.id)).toMatchObject({ status: null, error: expect.stringMatching(/^UNAVAILABLE/) });
 });
