@@ -17,6 +17,11 @@ export function table(results: Results): string {
     ...peers.map((peer) => cell(valuesOf(results, peer, name))),
     ...compared.map((peer) => ratio(valuesOf(results, peer, name), valuesOf(results, BASE, name))),
   ]);
+  return markdown(head, rows);
+}
+
+/** A Markdown table. */
+export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 }
 
@@ -24,7 +29,8 @@ function valuesOf(results: Results, peer: PeerName, name: string): number[] {
   return results.get(peer)?.flatMap((figures) => figures[name] ?? []) ?? [];
 }
 
-function cell(values: readonly number[]): string {
+/** The median, and what it lies between. */
+export function cell(values: readonly number[]): string {
   const spread = spreadOf(values);
   if (!spread) return "-";
   const { median, min, max } = spread;
