@@ -6,8 +6,11 @@ import { ensureChannel, type ChannelOptions } from "./channel.ts";
 import { createPubSubClient, within } from "./client.ts";
 import { pull } from "./pull.ts";
 
-/** Messages this process works on at once; each is one durable write or a few. */
-const MAX_AT_ONCE = 100;
+/**
+ * Messages this process works on at once; each is a few writes, which makes over a hundred a second where a write takes 50 ms. What a
+ * process holds when it dies comes again only after a minute: more would be more that waits for nothing.
+ */
+const MAX_AT_ONCE = 32;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
 /** How long a message waits for a free slot. Then it is taken all the same: what it starts is found by whoever has one, milliseconds. */

@@ -9,7 +9,7 @@ const { values } = parseArgs({
     events: { type: "string", default: "5000" },
     "kill-every": { type: "string", default: "5" },
     pods: { type: "string", default: "3" },
-    ahead: { type: "string", default: "500" },
+    ahead: { type: "string", default: "1000" },
     minutes: { type: "string", default: "30" },
   },
 });
