@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { ACTION_NAME, type Action, type Actions } from "./actions/action.ts";
 import { SignalboxError } from "./errors.ts";
+import type { Tool } from "./tools/tool.ts";
 import { createTools } from "./tools/tools.ts";
 import type { StepServices, StepType, UnboundStep } from "./steps/step.ts";
 
@@ -44,7 +45,7 @@ async function builtInServices(options: { folder?: string | undefined }): Promis
 }
 
 /** Loads every `*.tool.ts` of the operators' own folder: tools of LangChain, as its `tool()` makes them. */
-export async function loadTools(options: { folder?: string | undefined } = {}): Promise<StructuredToolInterface[]> {
+export async function loadTools(options: { folder?: string | undefined } = {}): Promise<Tool[]> {
   if (options.folder === undefined) return [];
   const found = await loadFiles({
     folders: [path.resolve(options.folder)],
@@ -53,7 +54,8 @@ export async function loadTools(options: { folder?: string | undefined } = {}): 
     what: "tool",
     how: "tool() of @langchain/core/tools",
   });
-  return found.map(({ value }) => value);
+  const { fromLangChain } = await import("./tools/langchain-tool.ts");
+  return found.map(({ value }) => fromLangChain(value));
 }
 
 /** Loads every `*.action.ts` of the service and of the operators' own folder, with the same care. */

@@ -1,12 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { JsonObject } from "../definition/json.ts";
 import { SignalboxError } from "../errors.ts";
 import { statusError } from "../outbound/failure.ts";
 import { secretText } from "../outbound/http.ts";
 import { createSecrets, type ReadSecret, type Secrets } from "../outbound/secrets.ts";
-import { fromLangChain } from "./langchain-tool.ts";
 import type { Tool, ToolContext, ToolReply } from "./tool.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -35,7 +33,7 @@ interface McpServerOptions {
 
 interface Connection {
   client: Client;
-  tools: Map<string, StructuredToolInterface>;
+  tools: Map<string, Tool>;
 }
 
 /** A client of one MCP server. It connects when it is first needed, and anew where the server forgot the session. */
@@ -57,10 +55,11 @@ export function createMcpServer({ name, config, fetch, readSecret }: McpServerOp
 
   async function open(): Promise<Connection> {
     // Loaded when first used: with it a start takes 150 ms longer.
-    const [{ Client }, { StreamableHTTPClientTransport }, { loadMcpTools }] = await Promise.all([
+    const [{ Client }, { StreamableHTTPClientTransport }, { loadMcpTools }, { fromLangChain }] = await Promise.all([
       import("@modelcontextprotocol/sdk/client/index.js"),
       import("@modelcontextprotocol/sdk/client/streamableHttp.js"),
       import("@langchain/mcp-adapters"),
+      import("./langchain-tool.ts"),
     ]);
     const client = new Client({ name: "signalbox", version: "0.1.0" });
     try {
@@ -73,7 +72,7 @@ export function createMcpServer({ name, config, fetch, readSecret }: McpServerOp
       } as unknown as Client;
       const loaded = await loadMcpTools(name, used, { throwOnLoadError: false });
       const allowed = loaded.filter((tool) => config.tools?.includes(tool.name) ?? true);
-      return { client, tools: new Map(allowed.map((tool) => [tool.name, tool])) };
+      return { client, tools: new Map(allowed.map((tool) => [tool.name, fromLangChain(tool, `mcp:${name}/${tool.name}`)])) };
     } catch (error) {
       await client.close();
       throw mcpError(error, name);
@@ -112,7 +111,7 @@ export function createMcpServer({ name, config, fetch, readSecret }: McpServerOp
         throw new SignalboxError("INVALID_INPUT", `The MCP server "${name}" has no tool "${toolName}".`, { details: { happened: false } });
       const secrets = createSecrets(readSecret);
       try {
-        const reply = await calls.run({ context, secrets }, () => fromLangChain(tool, `mcp:${name}/${toolName}`).call(args, context));
+        const reply = await calls.run({ context, secrets }, () => tool.call(args, context));
         return hidden(reply, secrets);
       } catch (error) {
         if (attempt > 1 || !isSessionGone(error)) throw hiddenError(error, secrets);
@@ -125,10 +124,7 @@ export function createMcpServer({ name, config, fetch, readSecret }: McpServerOp
   return {
     async tools() {
       const { tools } = await connect();
-      return [...tools].map(([toolName, tool]) => ({
-        ...fromLangChain(tool, `mcp:${name}/${toolName}`),
-        call: (args, context) => call(toolName, args, context),
-      }));
+      return [...tools].map(([toolName, tool]) => ({ ...tool, call: (args, context) => call(toolName, args, context) }));
     },
     async close() {
       const connection = await connecting?.catch(() => undefined);

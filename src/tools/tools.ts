@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { Action, Actions } from "../actions/action.ts";
 import { runAction } from "../actions/run-action.ts";
 import { didYouMean } from "../definition/closest-name.ts";
@@ -8,7 +7,6 @@ import { SignalboxError } from "../errors.ts";
 import { createGuardedFetch } from "../outbound/guarded-fetch.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import type { ReadSecret } from "../outbound/secrets.ts";
-import { fromLangChain } from "./langchain-tool.ts";
 import { createMcpServer, type McpServer, type McpServerConfig } from "./mcp-server.ts";
 import type { Tool, Tools } from "./tool.ts";
 
@@ -17,7 +15,7 @@ const MCP_NAME = /^mcp:([^/]+)\/(.+)$/;
 export interface ToolsOptions {
   actions: Actions;
   /** Tools of the operator. */
-  own?: readonly StructuredToolInterface[] | undefined;
+  own?: readonly Tool[] | undefined;
   /** MCP servers by name. */
   mcp?: Readonly<Record<string, McpServerConfig>> | undefined;
   /** How servers are reached; none can be without it. */
@@ -28,7 +26,7 @@ export interface ToolsOptions {
 /** Actions, LangChain tools and the tools of MCP servers under one roof. INVALID_INPUT where two have one name. */
 export function createTools({ actions, own = [], mcp = {}, outbound, readSecret = () => Promise.resolve(undefined) }: ToolsOptions): Tools {
   const local = new Map<string, Tool>();
-  for (const tool of [...actions.list().map(fromAction), ...own.map((each) => fromLangChain(each))]) {
+  for (const tool of [...actions.list().map(fromAction), ...own]) {
     if (local.has(tool.name)) throw new SignalboxError("INVALID_INPUT", `Two tools have the name "${tool.name}".`);
     local.set(tool.name, tool);
   }

@@ -7,6 +7,7 @@ import type { Policy } from "../../src/definition/workflow.ts";
 import { createOutbound, type OutboundOptions } from "../../src/outbound/outbound.ts";
 import { loadActions } from "../../src/registry.ts";
 import { traceparentOf } from "../../src/telemetry/trace-ids.ts";
+import { fromLangChain } from "../../src/tools/langchain-tool.ts";
 import { createTools, type ToolsOptions } from "../../src/tools/tools.ts";
 import { createEngine } from "../support/engine.ts";
 import { startMcpServer, type TestMcpServer } from "../support/mcp-server.ts";
@@ -135,7 +136,7 @@ test("a LangChain tool and an action are called the same way", async () => {
     description: "Adds.",
     schema: z.object({ a: z.number(), b: z.number() }),
   });
-  await using engine = await engineWith({ own: [add] });
+  await using engine = await engineWith({ own: [fromLangChain(add)] });
   await engine.define({ ...calling({ tool: "add", args: { a: 1, b: 2 } }), id: "own" });
   expect((await engine.run("own")).output).toMatchObject({ used: { text: '{"sum":3}', json: { sum: 3 } } });
   await engine.define({ ...calling({ tool: "add", args: { a: 1 } }), id: "misfit" });
