@@ -28,9 +28,11 @@ const Environment = z.object({
   PORT: Port.default(8080).describe("Port to listen on; 0 takes a free one"),
   SIGNALBOX_STORE: z
     .string()
-    .regex(/^(sqlite:.+|firestore:.+)$/, "must be sqlite:<path>, sqlite::memory: or firestore:<project>")
+    .regex(/^(sqlite:.+|firestore:[^/]+(\/[^/]+)?)$/, "must be sqlite:<path>, sqlite::memory: or firestore:<project>[/<database>]")
     .default("sqlite:./data/signalbox.db")
-    .describe("Where state lives: `sqlite:<path>`, `sqlite::memory:` or `firestore:<project>`"),
+    .describe(
+      "Where state lives: `sqlite:<path>`, `sqlite::memory:` or `firestore:<project>`, with `/<database>` for another than `(default)`",
+    ),
   SIGNALBOX_QUEUE: z
     .string()
     .regex(/^(local|pubsub:.+)$/, "must be local or pubsub:<project>")

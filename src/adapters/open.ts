@@ -10,8 +10,8 @@ export interface OpenStoreOptions {
 }
 
 /**
- * The store a `SIGNALBOX_STORE` names: `sqlite:<path>`, `sqlite::memory:` or `firestore:<project>`. UNAVAILABLE where it cannot be
- * opened.
+ * The store a `SIGNALBOX_STORE` names: `sqlite:<path>`, `sqlite::memory:` or `firestore:<project>[/<database>]`. UNAVAILABLE where it
+ * cannot be opened.
  */
 export async function openStore(spec: string, options: OpenStoreOptions): Promise<Store> {
   const [, driver, place = ""] = /^([a-z]+):(.+)$/s.exec(spec) ?? [];
@@ -21,12 +21,13 @@ export async function openStore(spec: string, options: OpenStoreOptions): Promis
     case "firestore": {
       // Imported only here: Google's clients take 0.4 s to load, and an embedded service needs none of them.
       const { openFirestoreStore } = await import("./firestore/store.ts");
-      return openFirestoreStore({ ...options, project: place });
+      const [project = "", databaseId] = place.split("/");
+      return openFirestoreStore({ ...options, project, databaseId });
     }
     default:
       throw new SignalboxError(
         "INVALID_INPUT",
-        `"${spec}" names no store: it must be sqlite:<path>, sqlite::memory: or firestore:<project>.`,
+        `"${spec}" names no store: it must be sqlite:<path>, sqlite::memory: or firestore:<project>[/<database>].`,
       );
   }
 }

@@ -8,6 +8,12 @@ const PING_MS = 2_000;
 /** Whether this process wants traffic; the reason is shown where it does not. */
 export type Readiness = () => { ready: boolean; reason?: string };
 
+/** What a process says of itself; `lateMs`: how late its event loop is, where it does not keep up. */
+export function readinessOf({ isDraining, lateMs }: { isDraining: boolean; lateMs: number | undefined }): ReturnType<Readiness> {
+  if (isDraining) return { ready: false, reason: "draining" };
+  return lateMs === undefined ? { ready: true } : { ready: false, reason: `the event loop is ${lateMs} ms late` };
+}
+
 /**
  * `/livez` says that the event loop turns and nothing else, because a restart does not cure a dependency. `/readyz` adds the
  * process's own wish and the store. `/healthz` tells the same to people.

@@ -44,3 +44,12 @@ test("the documented copy of a running store holds what was acknowledged, and a 
     expect(await restored.settled(id)).toMatchObject({ status: "COMPLETED", output: { n } });
   }
 });
+
+test("after a restore every TTL policy is made again, which a backup does not hold", () => {
+  const [, listed = ""] = /^\$ for group in (.+); do$/m.exec(readText("docs/operations.md")) ?? [];
+  const { fieldOverrides } = JSON.parse(readText("firestore.indexes.json")) as {
+    fieldOverrides: { collectionGroup: string; ttl?: boolean }[];
+  };
+  const groups = fieldOverrides.flatMap(({ collectionGroup, ttl }) => (ttl ? [collectionGroup] : []));
+  expect(listed.split(" ")).toEqual(groups.toSorted());
+});

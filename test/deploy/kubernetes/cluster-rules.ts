@@ -127,7 +127,7 @@ function secretFindings(manifests: readonly Manifest[]): string[] {
 function identityFindings(manifests: readonly Manifest[]): string[] {
   return workloads(manifests).flatMap((workload) => {
     const environment = environmentOf(workload, manifests);
-    const project = /^firestore:(.+)$/.exec(environment["SIGNALBOX_STORE"] ?? "")?.[1];
+    const project = /^firestore:([^/]+)/.exec(environment["SIGNALBOX_STORE"] ?? "")?.[1];
     if (!workload.isOurs || environment["FIRESTORE_EMULATOR_HOST"]) return [];
     const account = ofKind(manifests, "ServiceAccount").find(({ metadata }) => metadata?.name === workload.spec.serviceAccountName);
     const identity = account?.metadata?.annotations?.["iam.gke.io/gcp-service-account"];
