@@ -67,10 +67,16 @@ function flattenUnion(issue: z.core.$ZodIssueInvalidUnion, path: PropertyKey[]):
   return [{ code: "INVALID_VALUE", path, message: messages.join(" or ") || issue.message }];
 }
 
+/** Zod's names of types where a caller knows others. */
+const AS_IN_JSON: ReadonlyMap<string, string> = new Map([
+  ["record", "object"],
+  ["int", "integer"],
+]);
+
 function wrongType({ message, expected }: z.core.$ZodIssueInvalidType): Omit<Found, "path"> {
   // Zod leaves the input itself out of its issues, for privacy; whether there was one is told by the message only.
   const isMissing = message.endsWith("received undefined");
-  return isMissing ? { code: "REQUIRED", message: "is required" } : { code: "WRONG_TYPE", message: `must be ${expected}` };
+  return isMissing ? { code: "REQUIRED", message: "is required" } : { code: "WRONG_TYPE", message: `must be ${AS_IN_JSON.get(expected) ?? expected}` };
 }
 
 function depth(found: Found[]): number {

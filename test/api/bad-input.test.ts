@@ -120,6 +120,11 @@ test("unknown and repeated query parameters are named", async () => {
   expect((await api.refused("GET /api/v1/executions?status=RUNNING&status=FAILED")).code).toBe("INVALID_INPUT");
 });
 
+test("types have the names JSON gives them", async () => {
+  const { issues } = await api.refused("POST /api/v1/workflows", { body: { id: "w", name: "w", output: "text", steps: [] } });
+  expect(issues).toContainEqual({ code: "WRONG_TYPE", pointer: "/output", message: "must be object" });
+});
+
 test("a body cannot name what the path names", async () => {
   const { id } = await api.execute("line", { input: { amount: 1 } });
   expect(await api.refused(`POST /api/v1/executions/${id}/cancel`, { body: { id: nobody } })).toMatchObject({
