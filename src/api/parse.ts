@@ -76,7 +76,9 @@ const AS_IN_JSON: ReadonlyMap<string, string> = new Map([
 function wrongType({ message, expected }: z.core.$ZodIssueInvalidType): Omit<Found, "path"> {
   // Zod leaves the input itself out of its issues, for privacy; whether there was one is told by the message only.
   const isMissing = message.endsWith("received undefined");
-  return isMissing ? { code: "REQUIRED", message: "is required" } : { code: "WRONG_TYPE", message: `must be ${AS_IN_JSON.get(expected) ?? expected}` };
+  return isMissing
+    ? { code: "REQUIRED", message: "is required" }
+    : { code: "WRONG_TYPE", message: `must be ${AS_IN_JSON.get(expected) ?? expected}` };
 }
 
 function depth(found: Found[]): number {

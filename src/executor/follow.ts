@@ -2,12 +2,19 @@ import type { ExecutionEvent } from "../definition/event.ts";
 import { TERMINAL_STATUSES } from "../definition/execution.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
+import { patientRead } from "./patient-read.ts";
 
 const BATCH = 200;
 /** Events of one batch are gathered this long once the reader has caught up, milliseconds. */
 const GATHER_MS = 50;
-/** A watcher looks by itself this often: listeners can fall silent, milliseconds. */
-const BACKSTOP_MS = 2_000;
+/**
+ * A watcher looks by itself: listeners can fall silent. Later each time it found nothing, up to the half minute in which adapters replace
+ * a silent listener: every 2 s, a thousand watchers of executions that wait for people would make 43 million reads a day. Milliseconds.
+ */
+const FIRST_LOOK_MS = 2_000;
+const LAST_LOOK_MS = 30_000;
+/** While the store is away watchers stay, and come back slowly: a herd of new ones would keep it away. Milliseconds. */
+const LONGEST_PAUSE_MS = 8_000;
 
 const ENDS: ReadonlySet<string> = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
 
@@ -21,7 +28,9 @@ export async function* followEvents(
   id: string,
   { afterSeq, signal }: { afterSeq: number; signal: AbortSignal },
 ): AsyncGenerator<ExecutionEvent[]> {
+  const patience = { signal, clock, longestPauseMs: LONGEST_PAUSE_MS };
   let seen = afterSeq;
+  let lookMs = FIRST_LOOK_MS;
   let offered: ExecutionEvent[] = [];
   let hasRead = false;
   let wake = () => {};
@@ -35,18 +44,20 @@ export async function* followEvents(
     while (!signal.aborted) {
       let batch = next(offered, seen);
       offered = [];
-      if (batch.length === 0) batch = await store.events.after(tenant, id, seen, BATCH);
+      if (batch.length === 0) batch = await patientRead(() => store.events.after(tenant, id, seen, BATCH), patience);
       const last = batch.at(-1);
-      if (!last && !hasRead && (await hasEnded(store, tenant, id, seen))) return;
+      if (!last && !hasRead && (await patientRead(() => hasEnded(store, tenant, id, seen), patience))) return;
       hasRead = true;
       if (last) {
         seen = last.seq;
         yield batch;
-        if (ENDS.has(last.type) && (await isOver(store, tenant, id, seen))) return;
+        if (ENDS.has(last.type) && (await patientRead(() => isOver(store, tenant, id, seen), patience))) return;
+        lookMs = FIRST_LOOK_MS;
         if (batch.length === BATCH) continue;
       }
       await new Promise<void>((resolve) => {
-        const cancel = clock.after(BACKSTOP_MS, resolve);
+        const cancel = clock.after(lookMs, resolve);
+        lookMs = Math.min(lookMs * 2, LAST_LOOK_MS);
         wake = () => {
           cancel();
           resolve();
@@ -56,6 +67,8 @@ export async function* followEvents(
       if (offered.length > 0 && !offered.some(({ type }) => ENDS.has(type)))
         await new Promise<void>((resolve) => clock.after(GATHER_MS, resolve));
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
     stopWatching();
     signal.removeEventListener("abort", onAbort);

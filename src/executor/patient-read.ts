@@ -7,19 +7,36 @@ const LONGEST_PAUSE_MS = 1_000;
 export interface Patience {
   signal: AbortSignal;
   clock: Clock;
+  /** Longest pause between two tries, milliseconds; 1,000 unless told. */
+  longestPauseMs?: number | undefined;
 }
 
 /**
- * A read of an execution that is held: repeated while the store cannot be reached, until the session ends. An outage is no failure
- * of the execution; who cannot read cannot write either, and loses the lease, which ends the session.
+ * A read that is repeated while the store cannot be reached, until the signal. Of an execution that is held: an outage is no failure of it;
+ * who cannot read cannot write either, and loses the lease, which ends the session.
  */
-export async function patientRead<T>(read: () => Promise<T>, { signal, clock }: Patience): Promise<T> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+export async function patientRead<T>(read: () => Promise<T>, { signal, clock, longestPauseMs = LONGEST_PAUSE_MS }: Patience): Promise<T> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, longestPauseMs)) {
     try {
       return await read();
     } catch (error) {
       if (signal.aborted || toSignalboxError(error).code !== "UNAVAILABLE") throw error;
     }
-    await new Promise<void>((resolve) => clock.after(pause, resolve));
+    // Whoever waits for the same store does not come back at the same moment.
+    await rest(pause * (0.5 + Math.random() / 2), { signal, clock });
+    signal.throwIfAborted();
   }
+}
+
+/** Resolves after `ms`, or with the signal. */
+async function rest(ms: number, { signal, clock }: Patience): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(ms, done);
+    function done(): void {
+      cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done, { once: true });
+  });
 }

@@ -3,7 +3,9 @@ import { notFound } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 
-const BACKSTOP_MS = 500;
+/** Pushed changes can be lost: it looks by itself, later each time, milliseconds. */
+const FIRST_LOOK_MS = 500;
+const LAST_LOOK_MS = 8_000;
 
 interface WatchOptions {
   timeoutMs: number;
@@ -11,7 +13,7 @@ interface WatchOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The execution as soon as `until` is true of it, or as it is after `timeoutMs`. Pushed, with a look of its own every 500 ms. */
+/** The execution as soon as `until` is true of it, or as it is after `timeoutMs`. Pushed, with a look of its own now and then. */
 export async function watchUntil(
   { store, clock }: { store: Store; clock: Clock },
   tenant: string,
@@ -21,6 +23,7 @@ export async function watchUntil(
   const deadline = clock.now() + timeoutMs;
   let wake = () => {};
   let isChanged = false;
+  let lookMs = FIRST_LOOK_MS;
   const stopWatching = store.events.watch(tenant, id, () => {
     isChanged = true;
     wake();
@@ -34,7 +37,8 @@ export async function watchUntil(
       if (until(handle.execution) || leftMs <= 0 || signal?.aborted) return handle.execution;
       if (isChanged) continue;
       await new Promise<void>((resolve) => {
-        const cancel = clock.after(Math.min(leftMs, BACKSTOP_MS), resolve);
+        const cancel = clock.after(Math.min(leftMs, lookMs), resolve);
+        lookMs = Math.min(lookMs * 2, LAST_LOOK_MS);
         wake = () => {
           cancel();
           resolve();
