@@ -31,9 +31,11 @@ export function listen({ clock, delayMs, query, onDocuments }: ListenerOptions):
     detach();
     detach = (): void => {};
     // A query that cannot be made (the store is away) is made later: failures end here.
-    void withoutDeadline(query).then(subscribe, () => {
-      if (!stopped) again(RETRY_MS);
-    });
+    void withoutDeadline(() =>
+      query().then(subscribe, () => {
+        if (!stopped) again(RETRY_MS);
+      }),
+    );
   }
 
   function subscribe(ready: Query): void {
@@ -64,7 +66,7 @@ export function listen({ clock, delayMs, query, onDocuments }: ListenerOptions):
 export function tellAll<A extends unknown[]>(subscribers: ReadonlySet<(...given: A) => void>, ...given: A): void {
   for (const subscriber of subscribers) {
     try {
-      subscriber(...given);
+      withoutDeadline(() => subscriber(...given));
     } catch {
       continue; // a subscriber's own fault, reported nowhere but in its own code
     }

@@ -38,9 +38,11 @@ const MIX: readonly Kind[] = [
 ];
 const ROUNDS = 3;
 const PODS = 3;
-const LEASE_MS = 3_000;
+const LEASE_MS = 5_000;
 /** The service's own default. The emulator answers each query by looking at every document it has, so polling is what fills it. */
 const SWEEP_MS = 1_000;
+/** Of each process. As many as the emulator can serve within a lease: with more, all are slow, leases end, and taking over is what fills it. */
+const CONCURRENCY = 8;
 /** How often a person looks for approvals. */
 const LOOK_EVERY_MS = 400;
 /** Once everything is healed: as long without a single event anywhere is taken for stuck. */
@@ -105,6 +107,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
       SIGNALBOX_STEPS: path.join(ROOT, "test", "e2e", "chaos", "steps"),
       SIGNALBOX_LEASE_MS: String(leaseMs),
       SIGNALBOX_SWEEP_MS: String(SWEEP_MS * pace),
+      SIGNALBOX_CONCURRENCY: String(CONCURRENCY),
       SIGNALBOX_DRAIN_MS: "1000",
     },
   });
