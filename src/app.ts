@@ -81,7 +81,8 @@ export interface AppOptions {
 export async function createApp({ config, clock = systemClock, models: modelOptions }: AppOptions): Promise<App> {
   const secrets = secretsOf(config);
   const logger = createLogger({ level: config.SIGNALBOX_LOG, secrets, project: projectOf(config) });
-  const log = (message: string, fields: Record<string, unknown>) => logger.info(fields, message);
+  // A line that tells of an error is one somebody looks for.
+  const log = (message: string, fields: Record<string, unknown>) => logger["error" in fields ? "warn" : "info"](fields, message);
   // Names the process in leases: readable for operators, unique over restarts and pods.
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const readSecret = noteSecrets(createSecretReader({ folder: config.SIGNALBOX_SECRETS, environment: environmentSecret }), secrets);

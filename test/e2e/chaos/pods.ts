@@ -26,6 +26,8 @@ interface PodSettings {
   env: Record<string, string>;
   /** False: the service runs without the guard of its writes. */
   isFenced?: boolean | undefined;
+  /** Folder for what the processes print, a file for each place. */
+  logs?: string | undefined;
 }
 
 export interface Pods extends AsyncDisposable {
@@ -56,7 +58,7 @@ export async function startPods({ count, ...settings }: PodsOptions): Promise<Po
   };
 }
 
-async function createPod(name: string, { firestore, project, env, isFenced = true }: PodSettings): Promise<Pod> {
+async function createPod(name: string, { firestore, project, env, isFenced = true, logs }: PodSettings): Promise<Pod> {
   const proxy = await startFaultProxy(firestore);
   const port = await freePort();
   const begin = (): Child =>
@@ -64,6 +66,7 @@ async function createPod(name: string, { firestore, project, env, isFenced = tru
       port,
       store: `firestore:${project}`,
       env: { ...env, FIRESTORE_EMULATOR_HOST: proxy.address, METADATA_SERVER_DETECTION: "none" },
+      logFile: logs === undefined ? undefined : path.join(logs, `${name}.log`),
       preload: isFenced ? undefined : path.join(ROOT, "test", "e2e", "chaos", "fence-off.ts"),
     });
   const child = begin();

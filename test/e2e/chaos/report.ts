@@ -7,7 +7,7 @@ const SHOWN = 25;
 const HISTORIES = 2;
 
 /** The figures of a trial as a Markdown table, and what was broken. */
-export function chaosReport({ options, losses, evidence, troubles, calls, arrivals, drainMs, tookMs }: ChaosTrial): string {
+export function chaosReport({ options, logs, losses, evidence, troubles, calls, arrivals, drainMs, tookMs }: ChaosTrial): string {
   const takeovers = takeoversOf(evidence, troubles);
   const spread = takeovers.flatMap(({ ms }) => ms ?? []);
   const effects = new Set(arrivals.map(({ effect }) => effect)).size;
@@ -38,6 +38,7 @@ export function chaosReport({ options, losses, evidence, troubles, calls, arriva
     "| | |\n|---|---|",
     ...rows.map(([name, value]) => `| ${name} | ${value} |`),
     ...(details.length > 0 ? ["", ...details] : []),
+    ...(losses.length > 0 ? [`- what the processes printed: ${logs}`] : []),
     ...(losses.length > SHOWN ? [`- and ${losses.length - SHOWN} more`] : []),
     ...losses
       .filter(({ loss }) => loss === "wrong")

@@ -1,5 +1,7 @@
 import { EventEmitter } from "node:events";
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { start, type Happenings, type Started } from "../kill/actors.ts";
@@ -70,6 +72,8 @@ export interface ChaosOptions {
 
 export interface ChaosTrial {
   options: ChaosOptions;
+  /** Folder of what the processes printed; removed where nothing was lost. */
+  logs: string;
   losses: LossFound[];
   evidence: Evidence[];
   troubles: Trouble[];
@@ -93,6 +97,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
   const runs = planRuns(dice, executions, 100, MIX, ROUNDS);
   const project = `demo-${randomUUID()}`;
   const over = new AbortController();
+  const logs = mkdtempSync(path.join(tmpdir(), "signalbox-chaos-"));
   await using ledger = await startLedger(createDice(seed + 1));
   await using receiver = await startReceiver(createDice(seed + 2));
   await using service = await startPods({
@@ -109,7 +114,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
       SIGNALBOX_SWEEP_MS: String(SWEEP_MS * pace),
       SIGNALBOX_CONCURRENCY: String(CONCURRENCY),
       SIGNALBOX_DRAIN_MS: "1000",
+      SIGNALBOX_LOG: "warn",
     },
+    logs,
   });
   try {
     const client = createClient(service.next, over.signal);
@@ -161,8 +168,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosTrial> {
       const loss = left.what.includes("no such") ? "lost" : left.what.includes("nobody was told") ? "phantom" : "stuck";
       losses.push({ ...left, loss });
     }
+    if (losses.length === 0) rmSync(logs, { recursive: true, force: true });
     return {
       options,
+      logs,
       losses,
       evidence,
       troubles,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 
@@ -40,10 +40,12 @@ export interface ChildOptions {
   readyPath: string;
   /** A command the process is started through, such as strace and its options. */
   through?: readonly string[] | undefined;
+  /** A file that gets everything it prints. */
+  logFile?: string | undefined;
 }
 
 /** Starts node with `args`. The caller ends it, on every path. */
-export function startChild({ args, port, env = {}, readyPath, through = [] }: ChildOptions): Child {
+export function startChild({ args, port, env = {}, readyPath, through = [], logFile }: ChildOptions): Child {
   const [command = process.execPath, ...words] = [...through, process.execPath, ...args];
   const { PATH = "", HOME = "" } = process.env;
   const startedAt = Date.now();
@@ -55,7 +57,10 @@ export function startChild({ args, port, env = {}, readyPath, through = [] }: Ch
   let ended: Child["ended"];
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => (output = (output + text).slice(-KEPT_OUTPUT)));
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output = (output + text).slice(-KEPT_OUTPUT);
+      if (logFile !== undefined) appendFileSync(logFile, text);
+    });
   }
   const gone = new Promise<void>((resolve) => {
     child.once("error", (error) => {

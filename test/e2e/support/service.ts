@@ -6,6 +6,7 @@ export interface ServiceOptions {
   database: string;
   env?: Record<string, string> | undefined;
   through?: readonly string[] | undefined;
+  logFile?: string | undefined;
 }
 
 /** Starts the service as a process of its own on an embedded store: no examples, errors only in its log. */
@@ -21,12 +22,13 @@ interface ServiceOnOptions extends Omit<ServiceOptions, "database"> {
 }
 
 /** The same on any store. */
-export function startServiceOn({ port, store, env, through, preload }: ServiceOnOptions): Child {
+export function startServiceOn({ port, store, env, through, logFile, preload }: ServiceOnOptions): Child {
   return startChild({
     args: [...(preload === undefined ? [] : ["--import", preload]), "src/main.ts"],
     port,
     env: { PORT: String(port), SIGNALBOX_STORE: store, SIGNALBOX_LOG: "error", ...env },
     readyPath: "/readyz",
     through,
+    logFile,
   });
 }
