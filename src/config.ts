@@ -139,7 +139,7 @@ const Environment = z.object({
     .number()
     .int()
     .min(0)
-    .default(1_000)
+    .default(2_000)
     .describe("Readiness is red while the event loop has been later than this in each of 10 seconds, milliseconds; 0: whatever it does"),
   SIGNALBOX_LOG: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info").describe("Least severity that is logged"),
   OTEL_EXPORTER_OTLP_ENDPOINT: z

@@ -16,22 +16,20 @@ export function startBalancer(pool: Child[]): Balancer {
   let turn = 0;
   let isOver = false;
 
-  async function look(): Promise<void> {
-    while (!isOver) {
-      await Promise.all(
-        pool.map(async (child) => {
-          const isReady = await fetch(`${child.baseUrl}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
-            async (response) => (await response.arrayBuffer(), response.ok),
-            () => false,
-          );
-          if (isReady) ready.add(child);
-          else ready.delete(child);
-        }),
+  /** Each by itself: one that is slow to answer must not keep us from seeing that another one stops. */
+  async function watch(child: Child): Promise<void> {
+    while (!isOver && pool.includes(child)) {
+      const isReady = await fetch(`${child.baseUrl}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
+        async (response) => (await response.arrayBuffer(), response.ok),
+        () => false,
       );
+      if (isReady && pool.includes(child)) ready.add(child);
+      else ready.delete(child);
       await pause(LOOK_EVERY_MS);
     }
   }
-  void look();
+  // Ends with the pool or with the balancer, and never fails.
+  for (const child of pool) void watch(child);
 
   return {
     async next() {
@@ -42,7 +40,10 @@ export function startBalancer(pool: Child[]): Balancer {
         await pause(LOOK_EVERY_MS);
       }
     },
-    add: (child) => void pool.push(child),
+    add(child) {
+      pool.push(child);
+      void watch(child);
+    },
     remove(child) {
       ready.delete(child);
       pool.splice(pool.indexOf(child), 1);

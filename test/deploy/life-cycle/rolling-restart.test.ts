@@ -34,7 +34,8 @@ const ROUNDS = {
 };
 
 async function launch(): Promise<Child> {
-  const env = { SIGNALBOX_LINGER_MS: "500", SIGNALBOX_DRAIN_MS: "3000", SIGNALBOX_SWEEP_MS: "500" };
+  // Long enough for the balancer to see it on a machine that does much else, whose slowness is no reason to leave it.
+  const env = { SIGNALBOX_READY_LAG_MS: "0", SIGNALBOX_LINGER_MS: "1500", SIGNALBOX_DRAIN_MS: "3000", SIGNALBOX_SWEEP_MS: "500" };
   return startService({ port: await freePort(), database: join(folder, "store.db"), env });
 }
 
