@@ -5,6 +5,7 @@ import { PubSub } from "@google-cloud/pubsub";
 import type { Pool } from "undici";
 import { ROOT, type Child } from "../../test/e2e/support/child.ts";
 import { startPod, type EmulatorHosts } from "../../test/e2e/support/emulators.ts";
+import { listenerOn } from "../measure/listener.ts";
 import { connect, getJson, postJson } from "../http.ts";
 
 /** A process may take five seconds to see the workflow another one wrote. */
@@ -17,6 +18,8 @@ const PAGE = 200;
 export interface Cluster extends AsyncDisposable {
   http: Pool;
   workers: readonly Child[];
+  /** Processes of the emulators, as far as the kernel tells. */
+  emulators: readonly number[];
   /** Publishes events of the type that starts the workflow `id`; resolves when Pub/Sub has them. */
   publish(id: string, data: Record<string, number>): Promise<void>;
   /** Writes workflows, each started by events of a type of its own name, and waits until every process knows them. */
@@ -65,6 +68,7 @@ export async function startCluster({ hosts, workers: count, env }: ClusterOption
   return {
     http,
     workers,
+    emulators: [hosts.FIRESTORE_EMULATOR_HOST, hosts.PUBSUB_EMULATOR_HOST].flatMap((host) => listenerOn(host) ?? []),
     async publish(id, data) {
       const attributes = { type: id, source: "/bench", id: randomUUID() };
       await topic.publishMessage({ json: data, attributes });
