@@ -45,7 +45,7 @@ describe.runIf(emulated)("what Firestore is asked to do", () => {
     await engine.run(workflowId); // compiled once
     bill.clear();
     const { id } = await engine.start(workflowId);
-    await expect.poll(() => bill.written.flat().length > 2 && engine.worker.running).toBe(0);
+    await expect.poll(() => bill.written.flat().length > 2 && engine.worker.running, { timeout: 20_000 }).toBe(0);
     await engine.worker.idle();
     const counted = { ...bill, written: bill.written.map((paths) => paths.filter((path) => path.includes(id))) };
     expect((await engine.executor.get("default", id)).status).toBe("COMPLETED");

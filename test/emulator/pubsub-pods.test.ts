@@ -10,7 +10,7 @@ import { emulated, newProject, openTestStore } from "./projects.ts";
 const { tenant } = LOCAL_PRINCIPAL;
 // Two services, two emulators and this test share two cores.
 const PATIENT = { timeout: 60_000, interval: 100 };
-/** Messages of a killed process come again after the acknowledgement deadline (30 s) and the shortest back-off (10 s). */
+/** Messages of a killed process come again after the acknowledgement deadline (30 s) and the shortest back-off (1 s). */
 const REDELIVERED = { timeout: 120_000, interval: 200 };
 
 describe.runIf(emulated)("two processes behind Pub/Sub", () => {

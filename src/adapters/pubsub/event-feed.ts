@@ -41,7 +41,9 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
       messageRetentionDuration: WEEK_SECONDS,
       expirationPolicy: {},
       enableMessageOrdering: true,
-      retryPolicy: { minimumBackoff: { seconds: 10 }, maximumBackoff: { seconds: 600 } },
+      // It counts for what a dead or ending process gives back, and doubles each time: with ten seconds at first, a handful of kills
+      // put a message off for ten minutes.
+      retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 60 } },
     },
   };
   const ending = new AbortController();
