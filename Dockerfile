@@ -19,12 +19,12 @@ COPY --from=modules /app/node_modules ./node_modules
 COPY package.json ./
 COPY graphql/schema.graphql ./graphql/schema.graphql
 COPY src ./src
+COPY scripts/fill-compile-cache.ts ./scripts/fill-compile-cache.ts
 ENV NODE_COMPILE_CACHE=/app/.compile-cache
 RUN mkdir .compile-cache && chown 1000:1000 .compile-cache
 # The cache's folder carries the number of the user who fills it. A service that cannot be put together fails the build here.
 USER 1000:1000
-RUN HOST=127.0.0.1 SIGNALBOX_STORE=sqlite::memory: node --input-type=module --eval \
-    "const { createApp } = await import('/app/src/app.ts'); const { loadConfig } = await import('/app/src/config.ts'); const app = await createApp(loadConfig()); await app.close();"
+RUN HOST=127.0.0.1 PORT=0 SIGNALBOX_STORE=sqlite:/tmp/compiled.db node scripts/fill-compile-cache.ts
 USER 0:0
 RUN chmod -R a+rX,go-w .compile-cache
 
@@ -36,7 +36,7 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
 WORKDIR /app
 # Owned by root, run by node: the service cannot change its own code.
 COPY --from=modules /app/node_modules ./node_modules
-# Starts are faster, and 25 MB smaller, when nothing has to be stripped and parsed.
+# Starts are faster, and 25 MB smaller, when nothing has to be stripped and parsed: modules that are loaded later and threads included.
 COPY --from=compiled /app/.compile-cache ./.compile-cache
 COPY package.json ./
 COPY graphql/schema.graphql ./graphql/schema.graphql

@@ -1,21 +1,24 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { readText, repositoryFiles } from "../../repository/source.ts";
+import { readText, repositoryFiles, ROOT } from "../../repository/source.ts";
 import { readImage, type ImageSource } from "./dockerfile.ts";
 import { layOut } from "./production-tree.ts";
 
+/** What fills the compile cache while the image is built. */
+const FILL = "scripts/fill-compile-cache.ts";
 const source: ImageSource = { dockerfile: readText("Dockerfile"), ignoreFile: readText(".dockerignore"), files: repositoryFiles() };
 
 test("the Dockerfile is pinned, runs as nobody in particular, and takes nothing of developers along", () => {
   expect(readImage(source).findings).toEqual([]);
 });
 
-test("what the image holds, and nothing else, is a service that becomes ready and runs a workflow", async () => {
+test("what the image holds, and nothing else, is a service that becomes ready and runs a workflow", { timeout: 300_000 }, async () => {
   const { content, environment, command } = readImage(source);
   const folder = await mkdtemp(join(tmpdir(), "signalbox-image-"));
   try {
@@ -30,11 +33,12 @@ test("what the image holds, and nothing else, is a service that becomes ready an
     };
     // Without these flags Node would follow the links and find the packages of developers after all.
     const flags = ["--preserve-symlinks", "--preserve-symlinks-main"];
-    const child = spawn(process.execPath, [...flags, ...command.slice(1)], {
-      cwd: folder,
-      env: { ...settings, PATH: process.env.PATH, METADATA_SERVER_DETECTION: "none" },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const env = { ...settings, PATH: process.env.PATH, METADATA_SERVER_DETECTION: "none" };
+    // As the stage `compiled` does it.
+    await cp(join(ROOT, FILL), join(folder, FILL));
+    await promisify(execFile)(process.execPath, [...flags, FILL], { cwd: folder, env });
+    const compiled = await readdir(cache.NODE_COMPILE_CACHE, { recursive: true });
+    const child = spawn(process.execPath, [...flags, ...command.slice(1)], { cwd: folder, env, stdio: ["ignore", "pipe", "inherit"] });
     try {
       const base = await addressOf(child);
       expect((await fetch(`${base}/readyz`)).status).toBe(200);
@@ -60,6 +64,9 @@ test("what the image holds, and nothing else, is a service that becomes ready an
       expect(await graphql.json()).toEqual({ data: { executions: [{ status: "COMPLETED" }] } });
       child.kill("SIGTERM");
       expect((await once(child, "exit"))[0]).toBe(0);
+      // Whatever is missing there is compiled, and stripped of its types, by every pod anew.
+      const added = (await readdir(cache.NODE_COMPILE_CACHE, { recursive: true })).filter((entry) => !compiled.includes(entry));
+      expect(added).toEqual([]);
     } finally {
       child.kill("SIGKILL");
     }
