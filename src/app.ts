@@ -143,9 +143,9 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
 
   const sessions = new Map<string, Session>();
   const saver = new SessionSaver(store.checkpointer, sessions);
-  const hostOf = (threadId: string) => {
-    const session = sessions.get(threadId);
-    if (!session) throw notFound("session", threadId);
+  const hostOf = (key: string) => {
+    const session = sessions.get(key);
+    if (!session) throw notFound("session", key);
     return session;
   };
   const compiled = createCompiled({ store, stepTypes, saver, hostOf });

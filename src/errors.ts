@@ -99,6 +99,13 @@ export function notFound(kind: string, id: string): SignalboxError {
   return new SignalboxError("NOT_FOUND", `There is no ${kind} "${id}".`, { details: { kind, id } });
 }
 
+/** Stack of an error and of what caused it, for logs. */
+export function traceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\nCaused by: ${traceOf(error.cause)}`;
+}
+
 /** Anything thrown, as one of ours. Unknown errors become INTERNAL and keep their cause, never their message. */
 export function toSignalboxError(error: unknown): SignalboxError {
   if (error instanceof SignalboxError) return error;

@@ -32,7 +32,7 @@ export interface CompileOptions {
   stepTypes: StepTypes;
   checkpointer: BaseCheckpointSaver;
   /** The session that runs the execution of a thread. */
-  hostOf(threadId: string): StepHost;
+  hostOf(session: string): StepHost;
 }
 
 /**

@@ -11,6 +11,9 @@ import type { HttpFetch } from "../outbound/http.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Children, RegionResult, StepThread, WaitRequest } from "../steps/step.ts";
 
+/** Key of LangGraph's `configurable` that says for which session a graph runs. */
+export const SESSION = "session";
+
 /** A completed visit that can be undone. */
 export type Compensation = Execution["compensations"][number];
 

@@ -2,7 +2,7 @@ import { Command, END, isGraphBubbleUp, type LangGraphRunnableConfig } from "@la
 import { SignalboxError } from "../errors.ts";
 import { stepEvent } from "./events.ts";
 import { finishVisit, isFatal, type Failed, type Finished } from "./finish.ts";
-import type { StepHost } from "./host.ts";
+import { SESSION, type StepHost } from "./host.ts";
 import { openVisit } from "./open-visit.ts";
 import { withEdits } from "./override.ts";
 import { park, parkedState, suspend } from "./park.ts";
@@ -20,7 +20,7 @@ export interface NodeSetup {
   workflow: WorkflowPlan;
   /** Null at the root. */
   region: RegionSetup | null;
-  hostOf(threadId: string): StepHost;
+  hostOf(session: string): StepHost;
 }
 
 /** What a node run knows beside the state. */
@@ -56,7 +56,7 @@ export function createNode(setup: NodeSetup, first: StepPlan) {
 }
 
 export function openRun(setup: NodeSetup, state: GraphState, config: LangGraphRunnableConfig): NodeRun {
-  const host = setup.hostOf(String(config.configurable?.["thread_id"]));
+  const host = setup.hostOf(String(config.configurable?.[SESSION]));
   const taskId = config.executionInfo?.taskId;
   if (taskId === undefined) throw new SignalboxError("INTERNAL", "LangGraph gave the node no task id.");
   const signals = (state._entry?.groups ?? []).flatMap((key) => host.groupSignal(key) ?? []);

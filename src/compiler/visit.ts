@@ -4,7 +4,7 @@ import type { NewExecution } from "../definition/execution.ts";
 import { toJson, type Json } from "../definition/json.ts";
 import type { Outcome } from "../definition/step.ts";
 import type { Wait } from "../definition/wait.ts";
-import { SignalboxError, toSignalboxError } from "../errors.ts";
+import { SignalboxError, toSignalboxError, traceOf } from "../errors.ts";
 import type { Remember, Split, StepResult, WaitRequest } from "../steps/step.ts";
 import { askWhatHappened, isOnce, isUnknown, mayHaveHappened, settledEffect } from "./effect.ts";
 import { stepContext } from "./context.ts";
@@ -190,6 +190,6 @@ function stepError(thrown: unknown, { host, signal }: Visit): SignalboxError {
   if (error.code !== "INTERNAL") return error;
   // A step's own exception: the message helps its author; the stack stays in the log.
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  host.log("step threw", { error: thrown instanceof Error ? (thrown.stack ?? message) : message });
+  host.log("step threw", { error: traceOf(thrown) });
   return new SignalboxError("STEP_FAILED", message.slice(0, 1_000) || "The step failed.", { cause: thrown });
 }

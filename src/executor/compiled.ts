@@ -14,7 +14,7 @@ interface CompiledOptions {
   store: Store;
   stepTypes: StepTypes;
   saver: SessionSaver;
-  hostOf(threadId: string): StepHost;
+  hostOf(session: string): StepHost;
 }
 
 /** The compiled graph of the version an execution is pinned to; versions never change, so it is made once per process. */

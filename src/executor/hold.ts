@@ -3,7 +3,8 @@ import type { CompiledWorkflow } from "../compiler/compile.ts";
 import type { WorkflowPlan } from "../compiler/plan.ts";
 import type { GraphState, Slot } from "../compiler/state.ts";
 import type { Execution, ExecutionError } from "../definition/execution.ts";
-import { SignalboxError, toSignalboxError } from "../errors.ts";
+import { SESSION } from "../compiler/host.ts";
+import { SignalboxError, toSignalboxError, traceOf } from "../errors.ts";
 import type { Variable } from "../definition/workflow.ts";
 import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
@@ -48,6 +49,9 @@ const WATCHED_AFTER_MS = 250;
 const NO_RECURSION_LIMIT = 1_000_000;
 
 const NONE_EXPIRED: ReadonlyMap<string, never> = new Map<string, never>();
+
+/** Claims in a row without a checkpoint between them after which an error nobody foresaw ends the execution. */
+const TRIES_AFTER_THROW = 3;
 
 export function holdExecution({ session, workflow: { plan, graph }, saver, store, isPoison }: HoldOptions): Holding {
   const { draft, clock } = session;
@@ -149,7 +153,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
 
   async function invoke(): Promise<{ state?: GraphState; error?: unknown }> {
     const config = {
-      configurable: { thread_id: session.id },
+      configurable: { thread_id: session.id, [SESSION]: session.key },
       durability: "sync" as const,
       recursionLimit: NO_RECURSION_LIMIT,
       signal: session.signal,
@@ -181,7 +185,13 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     // A store that cannot be reached is no failure of the execution: whoever holds the lease next goes on.
     if (error !== undefined && toSignalboxError(error).code === "UNAVAILABLE") throw error;
     if (error !== undefined && !isGraphDrained(error)) {
-      session.log("the graph threw", { error: error instanceof Error ? (error.stack ?? error.message) : "unknown" });
+      session.log("the graph threw", { error: traceOf(error) });
+      // Neither a step nor the definition did that. As after a crash, the next holder tries again when the lease is over, in another process maybe.
+      if (toSignalboxError(error).code === "INTERNAL" && draft.idleClaims <= TRIES_AFTER_THROW) {
+        // Written, or nobody would count the claim.
+        await session.flush();
+        throw error;
+      }
       return await fail(settling(state), errorOf(toSignalboxError(error)));
     }
     if (wish?.action === "pause") return await pause(settling(state), wish.reason);
@@ -220,12 +230,12 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
 }
 
 /** What the graph goes on with: answers, its last checkpoint, or its first step. */
-async function graphInput({ id, draft }: Session, plan: WorkflowPlan, saver: SessionSaver): Promise<Command | null> {
+async function graphInput({ id, key, draft }: Session, plan: WorkflowPlan, saver: SessionSaver): Promise<Command | null> {
   const answered = draft.waits.filter(({ answer }) => answer !== null);
   // Always by id, always an object: an unkeyed resume answers every interrupt, a falsy one is refused (`langgraph.md` §1.4).
   if (answered.length > 0)
     return new Command({ resume: Object.fromEntries(answered.map(({ interruptId, answer }) => [interruptId, { answer }])) });
-  const hasCheckpoint = (await saver.getTuple({ configurable: { thread_id: id, checkpoint_ns: "" } })) !== undefined;
+  const hasCheckpoint = (await saver.getTuple({ configurable: { thread_id: id, [SESSION]: key, checkpoint_ns: "" } })) !== undefined;
   if (hasCheckpoint) return null;
   // A Command goes straight to the first step; plain input would first spend a superstep on LangGraph's own start node.
   return new Command({ update: { _vars: initialVariables(draft, plan.definition.variables) }, goto: plan.start });

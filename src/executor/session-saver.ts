@@ -8,13 +8,15 @@ import {
   type CheckpointTuple,
   type PendingWrite,
 } from "@langchain/langgraph-checkpoint";
+import { SESSION } from "../compiler/host.ts";
 import { SignalboxError } from "../errors.ts";
 import { patientRead } from "./patient-read.ts";
 import type { Session } from "./session.ts";
 
 /**
  * LangGraph's checkpointer during execution: writes go to the session that holds the lease and become part of its fenced commits;
- * reads go to the store's own saver. A thread without a session is refused: whoever lost the lease cannot write.
+ * reads go to the store's own saver. Found by the session's key and not by the thread: a node that outlives its session must not write into the
+ * next session of the same execution in this process. Without a session it is refused: whoever lost the lease cannot write.
  */
 export class SessionSaver extends BaseCheckpointSaver {
   readonly #saver: BaseCheckpointSaver;
@@ -47,7 +49,7 @@ export class SessionSaver extends BaseCheckpointSaver {
     const ns = namespaceOf(config);
     const parentId = config.configurable?.["checkpoint_id"];
     await session.put(ns, typeof parentId === "string" ? parentId : null, checkpoint, metadata, newVersions);
-    return { configurable: { thread_id: session.id, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
+    return { configurable: { thread_id: session.id, [SESSION]: session.key, checkpoint_ns: ns, checkpoint_id: checkpoint.id } };
   }
 
   override async putWrites(config: RunnableConfig, writes: PendingWrite[], taskId: string): Promise<void> {
@@ -60,7 +62,7 @@ export class SessionSaver extends BaseCheckpointSaver {
   }
 
   #session(config: RunnableConfig): Session {
-    const session = this.#sessions.get(String(config.configurable?.["thread_id"]));
+    const session = this.#sessions.get(String(config.configurable?.[SESSION]));
     if (!session) throw new SignalboxError("LEASE_LOST");
     return session;
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Checkpoint, CheckpointMetadata, ChannelVersions, PendingWrite } from "@langchain/langgraph-checkpoint";
 import type { ModelCalls } from "../ai/model-call.ts";
 import type { Parking, Staged, StepHost, StepPlace, TimedDraft } from "../compiler/host.ts";
@@ -51,6 +52,8 @@ export interface SessionOptions {
  */
 export interface Session extends StepHost {
   readonly id: string;
+  /** Of this session alone: the execution may have another one in this process later. */
+  readonly key: string;
   /** The record as it will be with the next commit. */
   readonly draft: Execution;
   readonly failure: Parking["failure"];
@@ -128,6 +131,7 @@ export function createSession(options: SessionOptions): Session {
 
   const session: Session = {
     id: handle.execution.id,
+    key: randomUUID(),
     execution: draft,
     draft,
     clock,

@@ -3,7 +3,7 @@ import type { CompiledWorkflow } from "../compiler/compile.ts";
 import type { StepPlace } from "../compiler/host.ts";
 import type { Execution } from "../definition/execution.ts";
 import type { Limits } from "../definition/workflow.ts";
-import { toSignalboxError } from "../errors.ts";
+import { toSignalboxError, traceOf } from "../errors.ts";
 import type { HttpFetch } from "../outbound/http.ts";
 import { NO_OUTLET, type EventOutlet } from "../relay/outlet.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -33,6 +33,7 @@ export interface WorkerOptions {
   clock: Clock;
   /** Where hints go for executions that this one wrote to. */
   queue: Pick<Queue, "enqueue">;
+  /** By key. */
   sessions: Map<string, Session>;
   saver: SessionSaver;
   /** Executions that run at once. */
@@ -174,13 +175,13 @@ export function createWorker(options: WorkerOptions): Worker {
     const { definition } = workflow.plan;
     const session = sessionOf(options, { handle, draft }, { limits: definition.limits, prepare, holdings, outlet });
     const holding = holdExecution({ session, workflow, saver, store, isPoison: draft.idleClaims > MAX_IDLE_CLAIMS });
-    sessions.set(session.id, session);
+    sessions.set(session.key, session);
     holdings.set(session.id, holding);
     let settled: ExecutionHandle;
     try {
       settled = await holding.run(absorbed);
     } finally {
-      sessions.delete(session.id);
+      sessions.delete(session.key);
       holdings.delete(session.id);
       if (holding.hasLeftovers) again.set(session.id, { tenant: draft.tenant, executionId: draft.id });
     }
@@ -241,7 +242,7 @@ function report(log: WorkerOptions["log"], { executionId }: WorkHint, thrown: un
   const fields = {
     executionId,
     code: error.code,
-    error: error.code === "INTERNAL" && thrown instanceof Error ? thrown.stack : error.message,
+    error: error.code === "INTERNAL" ? traceOf(thrown) : error.message,
   };
   log(error.code === "LEASE_LOST" ? "lease lost" : "execution left alone", fields);
 }

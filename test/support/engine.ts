@@ -102,9 +102,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   function addWorker(id: string): Worker {
     const sessions = new Map<string, Session>();
     const saver = new SessionSaver(store.checkpointer, sessions);
-    const hostOf = (threadId: string) => {
-      const session = sessions.get(threadId);
-      if (!session) throw new Error(`no session ${threadId}`);
+    const hostOf = (key: string) => {
+      const session = sessions.get(key);
+      if (!session) throw new Error(`no session ${key}`);
       return session;
     };
     const added = createWorker({
