@@ -5,6 +5,9 @@ import type { Clock } from "../../ports/clock.ts";
 /** Longest time of one call to Pub/Sub, milliseconds; the client's own patience is a minute. */
 export const CALL_DEADLINE_MS = 5_000;
 
+/** How long messages wait that a process held when it died, seconds. */
+const LONGEST_HOLD_SECONDS = 20;
+
 /** gRPC status codes Pub/Sub answers with. */
 export const CODE = { NOT_FOUND: 5, ALREADY_EXISTS: 6, PERMISSION_DENIED: 7 } as const;
 
@@ -31,6 +34,8 @@ export function pullOptions(maxMessages: number): SubscriberOptions {
     flowControl: { maxMessages, allowExcessMessages: false },
     // Acknowledgements wait 100 ms for company otherwise, and the server counts their messages as held for as long.
     batching: { maxMilliseconds: 10 },
+    // The client lengthens it to what its slowest acknowledgements take, ten minutes at most, although it extends it while it lives.
+    maxAckDeadline: Duration.from({ seconds: LONGEST_HOLD_SECONDS }),
     streamingOptions: { maxStreams: 1, retryMaxBackoff: Duration.from({ seconds: 2 }) },
     closeOptions: { behavior: "NACK", timeout: Duration.from({ seconds: 2 }) },
   };
