@@ -47,7 +47,7 @@ main() {
   # An event must not get lost: kept for a week, acknowledged or not, so that a restored database can read them again; put aside after
   # ten deliveries, per-key order.
   subscription signalbox-events signalbox-events --ack-deadline=30 --message-retention-duration=7d --retain-acked-messages --enable-message-ordering \
-    --min-retry-delay=1s --max-retry-delay=60s --max-delivery-attempts=10 --dead-letter-topic=signalbox-dead-letter
+    --min-retry-delay=1s --max-retry-delay=10s --max-delivery-attempts=10 --dead-letter-topic=signalbox-dead-letter
   subscription signalbox-dead-letter signalbox-dead-letter --ack-deadline=60 --message-retention-duration=31d
   publisher "$api" signalbox-work
   publisher "$worker" signalbox-work

@@ -41,9 +41,9 @@ export async function openPubSubEventFeed({ project, prefix, create, clock, log 
       messageRetentionDuration: WEEK_SECONDS,
       expirationPolicy: {},
       enableMessageOrdering: true,
-      // It counts for what a dead or ending process gives back, and doubles each time: with ten seconds at first, a handful of kills
-      // put a message off for ten minutes.
-      retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 60 } },
+      // It counts for what a dead or ending process gives back, and doubles each time: from ten seconds, a handful of kills put a
+      // message off for ten minutes. What kills whoever reads it is put aside after ten deliveries anyway.
+      retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 10 } },
     },
   };
   const ending = new AbortController();
