@@ -29,7 +29,7 @@ export async function patientRead<T>(read: () => Promise<T>, { signal, clock, lo
 }
 
 /** Resolves after `ms`, or with the signal. */
-async function rest(ms: number, { signal, clock }: Patience): Promise<void> {
+export async function rest(ms: number, { signal, clock }: Pick<Patience, "signal" | "clock">): Promise<void> {
   await new Promise<void>((resolve) => {
     const cancel = clock.after(ms, done);
     function done(): void {

@@ -10,8 +10,12 @@ import {
 } from "@langchain/langgraph-checkpoint";
 import { SESSION } from "../compiler/host.ts";
 import { SignalboxError } from "../errors.ts";
-import { patientRead } from "./patient-read.ts";
+import { patientRead, rest } from "./patient-read.ts";
 import type { Session } from "./session.ts";
+
+/** Between looks for a checkpoint that must be there, milliseconds: doubled, six seconds in all. */
+const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 3_200;
 
 /**
  * LangGraph's checkpointer during execution: writes go to the session that holds the lease and become part of its fenced commits;
@@ -32,7 +36,17 @@ export class SessionSaver extends BaseCheckpointSaver {
     const session = this.#session(config);
     // Nothing was ever written by an execution that is claimed for the first time: no read.
     if (!session.mayHaveCheckpoints) return undefined;
-    return await patientRead(() => this.#saver.getTuple(withNewest(config, session)), session);
+    const newest = withNewest(config, session);
+    const read = (): Promise<CheckpointTuple | undefined> => patientRead(() => this.#saver.getTuple(newest), session);
+    const found = await read();
+    if (found || newest.configurable?.["checkpoint_id"] === undefined) return found;
+    // Record and checkpoint are one commit. Whoever sees but half of it (a store under stress may show that) must not begin anew.
+    for (let pause = FIRST_PAUSE_MS; pause <= LAST_PAUSE_MS; pause *= 2) {
+      await rest(pause, session);
+      const later = await read();
+      if (later) return later;
+    }
+    throw new SignalboxError("INTERNAL", "The checkpoint that the execution's record names is missing.");
   }
 
   override async *list(config: RunnableConfig, options?: CheckpointListOptions): AsyncGenerator<CheckpointTuple> {

@@ -237,18 +237,42 @@ testInMemory("a worker whose clock lags by an hour goes on from the newest check
   expect(calls.map(({ step }) => step)).toEqual(["a", "b", "c", "c", "d", "d"]);
 });
 
-/** A store whose checkpoints cannot be read for the next `failures` times, for a reason nobody foresaw. */
-async function oddStore(clock: ManualClock, failures: number): Promise<Store> {
+/** A store whose next `times` reads of a checkpoint are answered by `answer`. */
+async function oddStore(clock: ManualClock, times: number, answer: () => Promise<undefined>): Promise<Store> {
   const store = await openStore("sqlite::memory:", { ownerId: "worker-1", clock });
   const checkpointer = new Proxy(store.checkpointer, {
     get(target, name) {
-      if (name === "getTuple" && failures-- > 0) return () => Promise.reject(new TypeError("nobody foresaw this"));
+      if (name === "getTuple" && times-- > 0) return answer;
       const value: unknown = Reflect.get(target, name);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
     },
   });
   return { ...store, checkpointer };
 }
+
+testInMemory("a checkpoint that the record names and the store does not show yet is waited for: nothing begins anew", async () => {
+  const { type, calls, gate } = gatedStep();
+  const clock = manualClock();
+  const store = await oddStore(clock, 3, () => Promise.resolve(undefined));
+  await using engine = await createEngine({ store, stepTypes: [type], clock, leaseMs: 10_000, consume: false });
+  await engine.define(twoSteps);
+  const { id } = await engine.start("two");
+  const hint = { tenant: "default", executionId: id };
+  engine.worker.take(hint);
+  (await gate(0)).open(1);
+  await gate(1);
+  const handle = await engine.store.executions.get("default", id);
+  const other = await engine.store.executions.commit(claimOn(handle as ExecutionHandle, "another process", clock.now()));
+  clock.advance(4_000);
+  await engine.worker.idle();
+  clock.advance((other.execution.leaseUntil ?? 0) - clock.now() + 1);
+  engine.worker.take(hint);
+  await expect.poll(() => (clock.advance(100), calls.length), { interval: 5 }).toBe(3);
+  (await gate(2)).open(2);
+  await engine.worker.idle();
+  expect(await engine.executor.get("default", id)).toMatchObject({ status: "COMPLETED", output: { a: 1, b: 2 } });
+  expect(calls.map(({ step }) => step)).toEqual(["a", "b", "b"]);
+});
 
 test.each([
   { failures: 3, becomes: { status: "COMPLETED", epoch: 5 } },
@@ -257,7 +281,12 @@ test.each([
   "an error nobody foresaw is no failure of the execution until the fourth in a row: after $failures it is $becomes.status",
   async ({ failures, becomes }) => {
     const clock = manualClock();
-    await using engine = await createEngine({ store: await oddStore(clock, failures), clock, consume: false, leaseMs: 10_000 });
+    await using engine = await createEngine({
+      store: await oddStore(clock, failures, () => Promise.reject(new TypeError("nobody foresaw this"))),
+      clock,
+      consume: false,
+      leaseMs: 10_000,
+    });
     await engine.define({
       id: "w",
       name: "W",
