@@ -12,8 +12,6 @@ const TYPE = "flood.event";
 const WORKFLOW = "flood";
 /** Every tenth event is published twice, as a publisher that lost an answer does. */
 export const TWICE_EVERY = 10;
-/** Events in one go. */
-const PART = 50;
 /** A process may take five seconds to see what another one wrote. */
 const SEEN_MS = 6_000;
 const LOOK_EVERY_MS = 500;
@@ -27,8 +25,11 @@ export interface FloodOptions {
   events: number;
   pods: number;
   killEveryMs: number;
-  /** Events that are published and whose executions have not completed: at most so many. A flood beyond what an emulator bears only measures the emulator. */
-  ahead: number;
+  /**
+   * Events a second. The emulator hands all there is to one stream, whatever that says it wants, and what a killed process was handed comes
+   * again half a minute later: a flood beyond what the processes bear only measures that.
+   */
+  rate: number;
   longestMs: number;
   /** `ack`: messages are acknowledged before anything is durable. `ids`: events have no ids of their own. Each must show. */
   broken?: "ack" | "ids" | undefined;
@@ -55,7 +56,7 @@ export async function flood({
   events,
   pods: podCount,
   killEveryMs,
-  ahead,
+  rate,
   longestMs,
   broken,
   onProgress,
@@ -80,8 +81,9 @@ export async function flood({
     let changedAt = began;
     const isOver = () => completed >= events || Date.now() - began >= longestMs || Date.now() - changedAt >= SILENCE_MS;
     while (!isOver()) {
-      for (; published < Math.min(events, completed + ahead); published += PART)
-        await publish(published, Math.min(PART, events - published));
+      const due = Math.min(events, Math.ceil(((Date.now() - began) / 1_000) * rate));
+      if (due > published) await publish(published, due - published);
+      published = due;
       if (published >= events && Number.isNaN(publishedMs)) publishedMs = Date.now() - began;
       await pause(LOOK_EVERY_MS);
       const now = (await stats())?.completed ?? 0;
@@ -89,9 +91,7 @@ export async function flood({
       completed = now;
       if (Date.now() - saidAt < TELL_EVERY_MS) continue;
       saidAt = Date.now();
-      onProgress(
-        `${Math.round((saidAt - began) / 1_000)} s: ${Math.min(published, events)} published, ${completed} completed, ${pods.kills.length} kills`,
-      );
+      onProgress(`${Math.round((saidAt - began) / 1_000)} s: ${published} published, ${completed} completed, ${pods.kills.length} kills`);
     }
     const tookMs = Date.now() - began;
     await pods.relent();

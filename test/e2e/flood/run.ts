@@ -9,15 +9,15 @@ const { values } = parseArgs({
     events: { type: "string", default: "5000" },
     "kill-every": { type: "string", default: "5" },
     pods: { type: "string", default: "3" },
-    ahead: { type: "string", default: "1000" },
+    rate: { type: "string", default: "12" },
     minutes: { type: "string", default: "30" },
   },
 });
-const numbers = [values.events, values["kill-every"], values.pods, values.ahead, values.minutes].map(Number);
-const [events = 0, killEvery = 0, pods = 0, ahead = 0, minutes = 0] = numbers;
+const numbers = [values.events, values["kill-every"], values.pods, values.rate, values.minutes].map(Number);
+const [events = 0, killEvery = 0, pods = 0, rate = 0, minutes = 0] = numbers;
 const broken = process.env["BROKEN"];
 if (!numbers.every((value) => Number.isSafeInteger(value) && value > 0) || pods < 2) {
-  console.error("--events, --kill-every (seconds), --pods (2 at least), --ahead and --minutes are whole numbers.");
+  console.error("--events, --kill-every (seconds), --pods (2 at least), --rate (events a second) and --minutes are whole numbers.");
   process.exit(2);
 }
 process.exitCode = await withEmulators(async (hosts) => {
@@ -25,7 +25,7 @@ process.exitCode = await withEmulators(async (hosts) => {
     hosts,
     events,
     pods,
-    ahead,
+    rate,
     killEveryMs: killEvery * 1_000,
     longestMs: minutes * 60_000,
     broken: broken === "ack" || broken === "ids" ? broken : undefined,
