@@ -9,7 +9,7 @@ const { values } = parseArgs({
     events: { type: "string", default: "5000" },
     "kill-every": { type: "string", default: "5" },
     pods: { type: "string", default: "3" },
-    rate: { type: "string", default: "12" },
+    rate: { type: "string", default: "4" },
     minutes: { type: "string", default: "30" },
   },
 });
