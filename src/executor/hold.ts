@@ -186,12 +186,7 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     if (error !== undefined && toSignalboxError(error).code === "UNAVAILABLE") throw error;
     if (error !== undefined && !isGraphDrained(error)) {
       session.log("the graph threw", { error: traceOf(error) });
-      // Neither a step nor the definition did that. As after a crash, the next holder tries again when the lease is over, in another process maybe.
-      if (toSignalboxError(error).code === "INTERNAL" && draft.idleClaims <= TRIES_AFTER_THROW) {
-        // Written, or nobody would count the claim.
-        await session.flush();
-        throw error;
-      }
+      if (toSignalboxError(error).code === "INTERNAL" && draft.idleClaims <= TRIES_AFTER_THROW) return await leaveToNext(session, error);
       return await fail(settling(state), errorOf(toSignalboxError(error)));
     }
     if (wish?.action === "pause") return await pause(settling(state), wish.reason);
@@ -227,6 +222,13 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
     run,
   };
   return holding;
+}
+
+/** Neither a step nor the definition did that. As after a crash, the next holder tries again when the lease is over, in another process maybe. */
+async function leaveToNext(session: Session, error: unknown): Promise<never> {
+  // Written, or nobody would count the claim.
+  await session.flush();
+  throw error;
 }
 
 /** What the graph goes on with: answers, its last checkpoint, or its first step. */
