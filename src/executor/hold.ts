@@ -5,6 +5,7 @@ import type { GraphState, Slot } from "../compiler/state.ts";
 import type { Execution, ExecutionError } from "../definition/execution.ts";
 import { SESSION } from "../compiler/host.ts";
 import { SignalboxError, toSignalboxError, traceOf } from "../errors.ts";
+import { outsideOfGraphs } from "../steps/outside-of-graphs.ts";
 import type { Variable } from "../definition/workflow.ts";
 import { isoTime } from "../ports/clock.ts";
 import type { ExecutionHandle, Store } from "../ports/store.ts";
@@ -160,8 +161,9 @@ export function holdExecution({ session, workflow: { plan, graph }, saver, store
       control,
     };
     try {
+      const input = await graphInput(session, plan, saver);
       // With `streamMode: values`, the default, a run returns the state of its channels.
-      return { state: (await graph.invoke(await graphInput(session, plan, saver), config)) as unknown as GraphState };
+      return { state: (await outsideOfGraphs(() => graph.invoke(input, config))) as unknown as GraphState };
     } catch (error) {
       return { error };
     }

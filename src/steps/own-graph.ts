@@ -1,6 +1,6 @@
-import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import { INTERRUPT, isGraphDrained, isInterrupted, RunControl } from "@langchain/langgraph";
 import type { Json } from "../definition/json.ts";
+import { outsideOfGraphs } from "./outside-of-graphs.ts";
 import type { StepContext, StepResult } from "./step.ts";
 
 /** LangGraph's own bound is 25 supersteps per invocation; a step has bounds of its own. */
@@ -30,8 +30,7 @@ export async function runOwnGraph<S extends object, I>(
   thread.leaving.addEventListener("abort", leave);
   const config = { configurable, durability: "sync", recursionLimit: NO_RECURSION_LIMIT, maxConcurrency, signal, control };
   try {
-    // Without what LangGraph knows of the node around it: it would take this graph for a part of the workflow's.
-    const state = await AsyncLocalStorageProviderSingleton.getInstance().run(undefined, () => invoke(config, hasBegun));
+    const state = await outsideOfGraphs(() => invoke(config, hasBegun));
     // The values are what this graph's own nodes gave to `interrupt`.
     const interrupts = isInterrupted<I>(state) ? state[INTERRUPT].flatMap(({ value }) => (value === undefined ? [] : [value])) : [];
     return { state, interrupts };

@@ -4,7 +4,8 @@ import { expect, test, vi } from "vitest";
 import { openStore } from "../../src/adapters/open.ts";
 import type { ExecutionHandle, Store } from "../../src/ports/store.ts";
 import { claimOn } from "../contract/store/fixtures.ts";
-import type { StepType } from "../../src/steps/step.ts";
+import { z } from "zod";
+import { defineStep, type StepType } from "../../src/steps/step.ts";
 import { createEngine, testInMemory } from "../support/engine.ts";
 import { gatedStep, twoSteps } from "../support/gated-step.ts";
 import { manualClock, type ManualClock } from "../support/manual-clock.ts";
@@ -79,6 +80,35 @@ testInMemory("a graph that outlives its session in this process writes nothing i
   expect(calls.map(({ step }) => step)).toEqual(["a", "a", "b"]);
   const completed = (await engine.events(id)).filter(({ type: kind }) => kind === "step.completed");
   expect(completed.map(({ stepId }) => stepId)).toEqual(["a", "b"]);
+});
+
+testInMemory("an execution that is woken inside a step of another one keeps its own checkpoints", async () => {
+  const { type, gate } = gatedStep();
+  let wake = (): void => {};
+  const waker = defineStep({
+    type: "waker",
+    title: "Waker",
+    description: "For tests",
+    group: "Work",
+    config: z.record(z.string(), z.unknown()),
+    run: () => {
+      wake();
+      return Promise.resolve({ kind: "done", output: null });
+    },
+  });
+  await using engine = await createEngine({ stepTypes: [type, waker], consume: false });
+  await engine.define(twoSteps);
+  await engine.define({ id: "waking", name: "Waking", steps: [{ id: "w", type: "waker" }] });
+  const woken = await engine.start("two");
+  wake = () => engine.worker.take({ tenant: "default", executionId: woken.id });
+  const { id } = await engine.start("waking");
+  engine.worker.take({ tenant: "default", executionId: id });
+  (await gate(0)).open(1);
+  await gate(1);
+  expect(Object.keys((await engine.store.executions.get("default", woken.id))?.execution.checkpoints ?? {})).toEqual([""]);
+  (await gate(1)).open(2);
+  await engine.worker.idle();
+  expect(await engine.executor.get("default", woken.id)).toMatchObject({ status: "COMPLETED", output: { a: 1, b: 2 } });
 });
 
 test("two workers that take the same execution at once run it once", async () => {
