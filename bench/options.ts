@@ -32,7 +32,7 @@ export function readOptions(): Options {
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 50) refuse("--rounds is a number from 1 to 50");
   const peers = values.peers === undefined ? USUAL_PEERS : listOf("--peers", values.peers, PEER_NAMES);
   if (emulator === undefined && peers.some((name) => name.startsWith("firestore")))
-    refuse("peers on Firestore run beside its emulator: node scripts/emulators.ts -- npm run bench");
+    refuse("peers on Firestore run beside its emulator: npm run emulators -- npm run bench");
   return {
     rounds,
     jobs: listOf("--jobs", values.jobs, JOBS),

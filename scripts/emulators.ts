@@ -30,7 +30,7 @@ export async function withEmulators(
 
 if (import.meta.main) {
   const command = process.argv.slice(2).filter((argument, index) => !(index === 0 && argument === "--"));
-  const problem = command.length === 0 ? "Usage: node scripts/emulators.ts -- <command> [arguments]" : await missingJava();
+  const problem = command.length === 0 ? "Usage: npm run emulators -- <command> [arguments]" : await missingJava();
   if (problem) {
     console.error(command.length === 0 ? problem : `Emulators cannot run: ${problem}.`);
     process.exit(command.length === 0 ? 64 : 69);

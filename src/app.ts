@@ -24,7 +24,9 @@ import { createTokenHub } from "./executor/tokens.ts";
 import { createWorker, type Worker } from "./executor/worker.ts";
 import { notFound } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
+import { secretsOf } from "./config/secrets.ts";
 import { systemClock, type Clock } from "./ports/clock.ts";
+import { createSharedClock } from "./ports/shared-clock.ts";
 import type { ConsumeOptions } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { createRelay, type RelayOptions } from "./relay/relay.ts";
@@ -49,9 +51,6 @@ import { createSecretReader } from "./triggers/secret-reader.ts";
 import { loadTriggerTypes } from "./triggers/trigger-types.ts";
 import { createWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
 import { createWorkflowManager, type WorkflowManager } from "./workflows/manager.ts";
-
-/** Headers whose values are credentials. */
-const CREDENTIAL_HEADER = /authorization|key|token|secret|cookie|password/i;
 
 export interface App extends AsyncDisposable {
   config: Config;
@@ -78,11 +77,14 @@ export interface AppOptions {
 }
 
 /** The composition root: the only place that names drivers and wires everything. Opens the store; does not listen yet. */
-export async function createApp({ config, clock = systemClock, models: modelOptions }: AppOptions): Promise<App> {
+export async function createApp({ config, clock: machineClock = systemClock, models: modelOptions }: AppOptions): Promise<App> {
   const secrets = secretsOf(config);
   const logger = createLogger({ level: config.SIGNALBOX_LOG, secrets, project: projectOf(config) });
   // A line that tells of an error is one somebody looks for.
   const log = (message: string, fields: Record<string, unknown>) => logger["error" in fields ? "warn" : "info"](fields, message);
+  const clock = createSharedClock(machineClock, (aheadMs) =>
+    logger.warn({ aheadMs }, "this machine's clock is not the store's: the store's is gone by"),
+  );
   // Names the process in leases: readable for operators, unique over restarts and pods.
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const readSecret = noteSecrets(createSecretReader({ folder: config.SIGNALBOX_SECRETS, environment: environmentSecret }), secrets);
@@ -92,11 +94,8 @@ export async function createApp({ config, clock = systemClock, models: modelOpti
   const tools = createTools({ actions, own: await loadTools({ folder }), mcp: config.SIGNALBOX_MCP, outbound, readSecret });
   const stepTypes = await loadStepTypes({ folder, services: { actions, tools } });
   const triggerTypes = await loadTriggerTypes({ folder: config.SIGNALBOX_STEPS });
-  const telemetry = await startTelemetry({
-    log: logger,
-    tracing: tracingOf(config, workerId),
-  });
-  const opened = await openConfiguredStore(config, { ownerId: workerId, clock });
+  const telemetry = await startTelemetry({ log: logger, tracing: tracingOf(config, workerId) });
+  const opened = await openConfiguredStore(config, { ownerId: workerId, clock, onTime: clock.observe });
   const store = observedStore(opened, { observers: telemetry.observers, clock });
   const broker = { prefix: config.SIGNALBOX_PUBSUB_PREFIX, create: config.SIGNALBOX_PUBSUB_CREATE, clock, log };
   const queue = await openQueue(config.SIGNALBOX_QUEUE, broker).catch(async (error: unknown) => {
@@ -269,14 +268,6 @@ function addressOf({ server }: FastifyInstance): string | undefined {
   const address = server.address();
   if (address === null || typeof address === "string") return undefined;
   return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
-}
-
-/** Values that must not appear in a log line. What is read from secrets joins them, see `noteSecrets`. */
-function secretsOf({ OPENAI_API_KEY, SIGNALBOX_MCP = {}, SIGNALBOX_WEBHOOK_KEYS = [] }: Config): Set<string> {
-  const headers = Object.values(SIGNALBOX_MCP).flatMap((server) => Object.entries(server.headers ?? {}));
-  const written = headers.flatMap(([name, value]) => (CREDENTIAL_HEADER.test(name) && !value.includes("secret://") ? [value] : []));
-  const keys = SIGNALBOX_WEBHOOK_KEYS.map(({ key }) => key);
-  return new Set([...(OPENAI_API_KEY === undefined ? [] : [OPENAI_API_KEY]), ...keys, ...written]);
 }
 
 function tracingOf(config: Config, instance: string): TracingOptions | undefined {

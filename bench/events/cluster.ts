@@ -8,8 +8,6 @@ import { startPod, type EmulatorHosts } from "../../test/e2e/support/emulators.t
 import { listenerOn } from "../measure/listener.ts";
 import { connect, getJson, postJson } from "../http.ts";
 
-/** A process may take five seconds to see the workflow another one wrote. */
-const SEEN_MS = 6_000;
 const LOOK_EVERY_MS = 50;
 const LONGEST_MS = 300_000;
 const PAGE = 200;
@@ -76,7 +74,6 @@ export async function startCluster({ hosts, workers: count, env }: ClusterOption
     async define(workflows) {
       for (const { id, steps } of workflows)
         await postJson(http, "/api/v1/workflows", { id, name: id, steps, triggers: [{ type: "event", config: { eventType: id } }] });
-      await pause(SEEN_MS);
     },
     async completed(id, wanted) {
       for (const until = Date.now() + LONGEST_MS; Date.now() < until; await pause(LOOK_EVERY_MS)) {

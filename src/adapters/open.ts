@@ -7,6 +7,8 @@ export interface OpenStoreOptions {
   /** Who claims executions through this store; unique among living processes. */
   ownerId: string;
   clock: Clock;
+  /** Told of the store's own time where it has one: its epoch milliseconds, and when it was asked for as `clock` says. */
+  onTime?: ((theirs: number, askedAt: number) => void) | undefined;
 }
 
 /**

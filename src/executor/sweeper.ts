@@ -35,14 +35,15 @@ export function startSweeper({ store, worker, clock, everyMs, log }: SweeperOpti
   let running: Promise<void> | undefined;
 
   async function look(): Promise<void> {
-    const now = clock.now();
-    for (const owner of await store.executions.deadOwners(now)) {
+    for (const owner of await store.executions.deadOwners(clock.now())) {
       for (const { tenant, id } of await store.executions.ownedBy(owner, BATCH)) worker.takeOver({ tenant, executionId: id }, owner);
     }
     // What is due before the next look is timed in process, so that a timer is never a sweep late.
-    const earliest = await store.executions.due(now + everyMs, BATCH);
+    const earliest = await store.executions.due(clock.now() + everyMs, BATCH);
     // Behind a flood of new ones, those that were begun would not be seen: timers, and what a dead process left behind.
-    const begun = earliest.length < BATCH ? [] : await store.executions.due(now + everyMs, BATCH, "RUNNING");
+    const begun = earliest.length < BATCH ? [] : await store.executions.due(clock.now() + everyMs, BATCH, "RUNNING");
+    // Read after the answers: the first tells the clock what time it is where this machine's is wrong.
+    const now = clock.now();
     // In another order in every process: in the same one, two pods race for every row.
     for (const due of shuffled([...begun, ...earliest])) hand(due, now);
     if (earliest.length === BATCH) worker.whenShort(nudge);

@@ -50,6 +50,8 @@ export interface WorkflowStore {
   getVersion(tenant: string, id: string, version: number): Promise<WorkflowDefinition | undefined>;
   getMany(tenant: string, ids: readonly string[]): Promise<Workflow[]>;
   list(tenant: string, filter: WorkflowQuery): Promise<Page<Workflow>>;
+  /** A text that is another one after every write of a workflow of the tenant, by whichever process. One cheap read. */
+  stamp(tenant: string): Promise<string>;
 }
 
 export interface WorkflowQuery {

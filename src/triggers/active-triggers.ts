@@ -2,12 +2,15 @@ import type { Workflow } from "../definition/workflow.ts";
 import { SignalboxError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
+import { createLatest } from "./latest.ts";
 import { compileTriggers, type CompiledTrigger } from "./compiled-trigger.ts";
 import type { TriggerTypes } from "./trigger-types.ts";
 
 const PAGE = 200;
 /** Tenants whose triggers are kept in memory, the longest unused dropped first. */
 const MAX_TENANTS = 1_000;
+/** What is known is read again after this time even where no write was told of: a process of the version before tells of none, milliseconds. */
+const REREAD_MS = 30_000;
 
 /** The enabled triggers of a tenant's active workflows, found by what wakes them. */
 export interface TenantTriggers {
@@ -17,11 +20,10 @@ export interface TenantTriggers {
 }
 
 export interface ActiveTriggers {
-  /**
-   * As they were at most `freshMs` ago; writes of this process are seen at once. A workflow is read when this is asked for after that
-   * time, never per event.
-   */
-  of(tenant: string): Promise<TenantTriggers>;
+  /** As they are now, whichever process wrote them: one read for all who ask meanwhile. Workflows are read when they have changed. */
+  current(tenant: string): Promise<TenantTriggers>;
+  /** As they were at most `freshMs` ago, which mostly reads nothing; writes of this process are seen at once. */
+  recent(tenant: string): Promise<TenantTriggers>;
   /** Told of a write. */
   forget(tenant: string): void;
 }
@@ -34,7 +36,8 @@ export interface ActiveTriggersOptions {
 }
 
 export function createActiveTriggers({ store, types, clock, freshMs }: ActiveTriggersOptions): ActiveTriggers {
-  const known = new Map<string, { since: number; triggers: Promise<TenantTriggers> }>();
+  const known = new Map<string, Known>();
+  const stampOf = createLatest((tenant: string) => store.workflows.stamp(tenant));
 
   async function load(tenant: string): Promise<TenantTriggers> {
     const byEventType = new Map<string, CompiledTrigger[]>();
@@ -51,24 +54,44 @@ export function createActiveTriggers({ store, types, clock, freshMs }: ActiveTri
     return { byEventType, byPath, onCompletion };
   }
 
+  async function current(tenant: string): Promise<TenantTriggers> {
+    const askedAt = clock.now();
+    // Before the workflows, so that a write between the two is seen the next time.
+    const stamp = await stampOf(tenant);
+    const present = known.get(tenant);
+    if (present?.stamp === stamp && clock.now() - present.readAt < REREAD_MS) {
+      present.checkedAt = askedAt;
+      return await present.triggers;
+    }
+    const entry = { stamp, readAt: askedAt, checkedAt: askedAt, triggers: load(tenant) };
+    known.delete(tenant);
+    known.set(tenant, entry);
+    const [oldest] = known.keys();
+    if (known.size > MAX_TENANTS && oldest !== undefined) known.delete(oldest);
+    try {
+      return await entry.triggers;
+    } catch (error) {
+      if (known.get(tenant) === entry) known.delete(tenant);
+      throw error;
+    }
+  }
+
   return {
-    async of(tenant) {
+    current,
+    async recent(tenant) {
       const present = known.get(tenant);
-      if (present && clock.now() - present.since < freshMs) return await present.triggers;
-      const entry = { since: clock.now(), triggers: load(tenant) };
-      known.delete(tenant);
-      known.set(tenant, entry);
-      const [oldest] = known.keys();
-      if (known.size > MAX_TENANTS && oldest !== undefined) known.delete(oldest);
-      try {
-        return await entry.triggers;
-      } catch (error) {
-        if (known.get(tenant) === entry) known.delete(tenant);
-        throw error;
-      }
+      return await (present && clock.now() - present.checkedAt < freshMs ? present.triggers : current(tenant));
     },
     forget: (tenant) => void known.delete(tenant),
   };
+}
+
+interface Known {
+  stamp: string;
+  readAt: number;
+  /** When the stamp was last asked for. */
+  checkedAt: number;
+  triggers: Promise<TenantTriggers>;
 }
 
 async function* activeWorkflows(store: Store, tenant: string): AsyncIterable<Workflow> {

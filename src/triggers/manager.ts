@@ -52,12 +52,12 @@ export interface TriggerManager {
    * trigger's dedupeKey. What a trigger cannot take is a line of the receipt. Rejects only with what may pass (UNAVAILABLE,
    * LIMIT_EXCEEDED): not everything was looked at then, and the event must be sent again.
    *
-   * A trigger written by this process counts at once, by another one within five seconds.
+   * A trigger counts as soon as its write was answered, whichever process it was.
    */
   dispatch(tenant: string, event: IncomingEvent, options?: DispatchOptions): Promise<TriggerOutcome[]>;
   /** What `dispatch` would do; starts nothing. */
   explain(tenant: string, event: IncomingEvent, options?: DispatchOptions): Promise<TriggerOutcome[]>;
-  /** Whether a completion trigger may listen to ends of the execution's workflow. */
+  /** Whether a completion trigger may listen to ends of the execution's workflow; one written by another process counts within five seconds. */
   listensToEnd(execution: Pick<Execution, "tenant" | "workflowId">): Promise<boolean>;
   /** Hands the end of an execution to the completion triggers that listen to its workflow, with what `dispatch` promises. */
   ended(execution: Pick<Execution, "tenant" | "workflowId">, event: IncomingEvent): Promise<TriggerOutcome[]>;
@@ -80,7 +80,7 @@ export interface TriggerManagerOptions {
   types: TriggerTypes;
   clock: Clock;
   readSecret: ReadSecret;
-  /** How old what is known of other processes' writes may be, milliseconds. */
+  /** How old what is known of other processes' completion triggers may be, milliseconds. */
   freshMs?: number;
 }
 
@@ -96,13 +96,13 @@ export function createTriggerManager({
   const active = createActiveTriggers({ store, types, clock, freshMs });
 
   async function listening(tenant: string, event: IncomingEvent, { workflowId, path }: DispatchOptions = {}): Promise<CompiledTrigger[]> {
-    const { byEventType, byPath } = await active.of(tenant);
+    const { byEventType, byPath } = await active.current(tenant);
     const found = path === undefined ? (byEventType.get(event.type) ?? []).filter(({ wake }) => hears(wake, event)) : byPath.get(path);
     return (found ?? []).filter((trigger) => workflowId === undefined || trigger.workflowId === workflowId);
   }
 
   async function endListeners(execution: Pick<Execution, "tenant" | "workflowId">): Promise<CompiledTrigger[]> {
-    const { onCompletion } = await active.of(execution.tenant);
+    const { onCompletion } = await active.recent(execution.tenant);
     return onCompletion.filter(({ wake, workflowId }) => listensTo(wake, workflowId, execution));
   }
 
@@ -126,7 +126,7 @@ export function createTriggerManager({
       }),
 
     async admit(tenant, path, request) {
-      const trigger = triggerOfPath(await active.of(tenant), path);
+      const trigger = triggerOfPath(await active.current(tenant), path);
       const { wake } = trigger;
       if (wake.on !== "request") throw notFound("webhook", path);
       const now = clock.now();

@@ -39,7 +39,6 @@ describe.runIf(emulated)("two processes behind Pub/Sub", () => {
       pods.push(startServiceOn({ port: await freePort(), store: `firestore:${project}`, env }));
     }
     await Promise.all(pods.map((pod) => pod.ready()));
-    // Before the first event: afterwards a process may take five seconds to see what another one wrote.
     for (const type of ["test.repeated", "test.parked", "test.away", "test.many", "test.pushed"]) workflows.set(type, await listenTo(type));
   }, 90_000);
   afterAll(async () => {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import type { Json } from "../../src/definition/json.ts";
 import { SignalboxError } from "../../src/errors.ts";
+import { emptyParts } from "../../src/executor/empty-commit.ts";
 import { startSweeper } from "../../src/executor/sweeper.ts";
 import { defineStep } from "../../src/steps/step.ts";
 import { createEngine, type Engine, type EngineOptions } from "../support/engine.ts";
@@ -261,18 +262,8 @@ test("a place given back by a process that died before it told anybody is found 
       status: "CANCELLED",
       permits: undefined,
     },
+    ...emptyParts(),
     events: [],
-    checkpoints: [],
-    writes: [],
-    decisions: [],
-    openWaits: [],
-    closeWaits: [],
-    remindedWaits: [],
-    consumed: [],
-    values: [],
-    sends: [],
-    starts: [],
-    memories: [],
     limits: { take: [], give: execution.permits ?? [], join: null, leave: null },
   });
   const sweeper = startSweeper({ store: engine.store, worker: engine.worker, clock, everyMs: 1_000, log: () => {} });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { openStore } from "../../src/adapters/open.ts";
+import { emptyParts } from "../../src/executor/empty-commit.ts";
 import { systemClock } from "../../src/ports/clock.ts";
 import { boundedLabel, OTHER } from "../../src/telemetry/bounded-label.ts";
 import { commitMetrics } from "../../src/telemetry/commit-metrics.ts";
@@ -120,18 +121,8 @@ testInMemory("an execution taken from a worker that vanished is a takeover, and 
   const { epoch, lastSeq } = handle.execution;
   const abandoned = { ...handle.execution, epoch: epoch + 1, owner: "dead", leaseUntil: Date.now() - 1, wakeAt: Date.now() - 1 };
   const commit = {
+    ...emptyParts(),
     events: [],
-    checkpoints: [],
-    writes: [],
-    decisions: [],
-    openWaits: [],
-    closeWaits: [],
-    remindedWaits: [],
-    consumed: [],
-    values: [],
-    sends: [],
-    starts: [],
-    memories: [],
   };
   await engine.store.executions.commit({
     guard: { epoch, lastSeq, token: handle.token },

@@ -3,6 +3,7 @@ import { createLocalQueue } from "../../src/adapters/local/queue.ts";
 import { WorkflowInput } from "../../src/definition/workflow.ts";
 import type { Execution } from "../../src/definition/execution.ts";
 import { createExecutor } from "../../src/executor/create-executor.ts";
+import { emptyParts } from "../../src/executor/empty-commit.ts";
 import type { Executor } from "../../src/executor/executor.ts";
 import { createTokenHub } from "../../src/executor/tokens.ts";
 import type { Clock } from "../../src/ports/clock.ts";
@@ -72,17 +73,7 @@ export async function end(store: Store, id: string): Promise<void> {
   await store.executions.commit({
     guard: { epoch: execution.epoch, lastSeq: execution.lastSeq, token },
     execution: { ...execution, status: "COMPLETED", wakeAt: null },
+    ...emptyParts(),
     events: [],
-    checkpoints: [],
-    writes: [],
-    decisions: [],
-    openWaits: [],
-    closeWaits: [],
-    remindedWaits: [],
-    consumed: [],
-    sends: [],
-    starts: [],
-    memories: [],
-    values: [],
   });
 }

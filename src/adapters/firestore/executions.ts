@@ -3,6 +3,7 @@ import { fitsDeadLetter } from "../../definition/dead-letter.ts";
 import { USUAL_PRIORITY, type Execution, type ExecutionStatus } from "../../definition/execution.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ExecutionRef, ExecutionStore } from "../../ports/store.ts";
+import type { OpenStoreOptions } from "../open.ts";
 import type { Call } from "./caller.ts";
 import { inChunks } from "./chunk.ts";
 import { ALL_SHARDS } from "./document-id.ts";
@@ -17,6 +18,7 @@ interface ExecutionsOptions {
   call: Call;
   places: Places;
   clock: Clock;
+  onTime: NonNullable<OpenStoreOptions["onTime"]>;
 }
 
 /** The reads; what writes is `create-execution.ts` and `commit.ts`. */
@@ -25,6 +27,7 @@ export function createExecutionReads({
   call,
   places,
   clock,
+  onTime,
 }: ExecutionsOptions): Omit<ExecutionStore, "create" | "commit" | "markRelayed"> {
   async function read(snapshot: DocumentSnapshot): Promise<Execution | undefined> {
     const found = await readExecution(snapshot, call);
@@ -95,7 +98,12 @@ export function createExecutionReads({
         status === undefined
           ? queryOf(QUERIES.executionsDue, firestore, { values: [ALL_SHARDS, now], limit })
           : queryOf(QUERIES.executionsOfStatusDue, firestore, { values: [ALL_SHARDS, status, now], limit });
-      const { docs } = await call(async () => await query.select("tenant", "id", "wakeAt", "status", "createdAt", "priority").get());
+      const askedAt = clock.now();
+      const { docs, readTime } = await call(
+        async () => await query.select("tenant", "id", "wakeAt", "status", "createdAt", "priority").get(),
+      );
+      // The one query every worker makes all the time.
+      onTime(readTime.toMillis(), askedAt);
       return docs.map((snapshot) => ({
         ...refOf(snapshot),
         wakeAt: Number(snapshot.get("wakeAt")),

@@ -20,6 +20,8 @@ export interface Places {
   webhooks(tenant: string): CollectionReference;
   deliveries(tenant: string): CollectionReference;
   workflow(tenant: string, id: string): DocumentReference;
+  /** Written anew with every workflow of the tenant. */
+  workflowStamp(tenant: string): DocumentReference;
   received(tenant: string): CollectionReference;
   parked(tenant: string): CollectionReference;
   eventTypes(tenant: string): CollectionReference;
@@ -49,6 +51,7 @@ export function placesIn(firestore: Firestore): Places {
     webhooks: (tenant) => below(tenant, "webhooks"),
     deliveries: (tenant) => below(tenant, "deliveries"),
     workflow: (tenant, id) => below(tenant, "workflows").doc(documentId(id)),
+    workflowStamp: (tenant) => below(tenant, "stamps").doc("workflows"),
     received: (tenant) => below(tenant, "received"),
     parked: (tenant) => below(tenant, "parked"),
     eventTypes: (tenant) => below(tenant, "eventTypes"),

@@ -1,5 +1,6 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
+import type { OpenStoreOptions } from "../open.ts";
 import { createCaller } from "./caller.ts";
 import { createBlobMemory } from "./checkpoint-memory.ts";
 import { createFirestoreClient, type FirestoreClientOptions } from "./client.ts";
@@ -29,6 +30,8 @@ export interface FirestoreStoreOptions extends FirestoreClientOptions {
   clock: Clock;
   /** This process, as leases name it. */
   ownerId: string;
+  /** Told of Firestore's time. */
+  onTime?: OpenStoreOptions["onTime"];
 }
 
 /** The store on Firestore, with the way to run a round of retention at once. */
@@ -38,7 +41,7 @@ export interface FirestoreStore extends Store {
 }
 
 /** State in Firestore below `tenants/{tenant}`. Connects with the first call; each call ends within 5 s, with UNAVAILABLE if need be. */
-export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions): FirestoreStore {
+export function openFirestoreStore({ clock, onTime = () => {}, ...client }: FirestoreStoreOptions): FirestoreStore {
   const firestore = createFirestoreClient(client);
   const caller = createCaller();
   const places = placesIn(firestore);
@@ -61,7 +64,7 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
   return {
     workflows: createWorkflows({ firestore, caller, places }),
     executions: {
-      ...createExecutionReads({ firestore, call: caller.call, places, clock }),
+      ...createExecutionReads({ firestore, call: caller.call, places, clock, onTime }),
       async create(execution, events) {
         const created = await create(execution, events);
         if (created.created) watch.tell(execution.tenant, execution.id, events);
@@ -89,7 +92,9 @@ export function openFirestoreStore({ clock, ...client }: FirestoreStoreOptions):
     checkpointer: new ExecutionCheckpointer({ firestore, call: caller.call, places, memory }),
     deleteExpired: async () => await retention.run(),
     async ping() {
-      await caller.call(async () => await firestore.doc("signalbox/ping").get());
+      const askedAt = clock.now();
+      const { readTime } = await caller.call(async () => await firestore.doc("signalbox/ping").get());
+      onTime(readTime.toMillis(), askedAt);
     },
     close: async () => await (closing ??= close()),
   };

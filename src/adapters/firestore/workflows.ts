@@ -20,7 +20,7 @@ export function createWorkflows({ firestore, caller, places }: { firestore: Fire
     async create(workflow) {
       const ref = places.workflow(workflow.tenant, workflow.id);
       const head = await headDocument(ref, workflow);
-      const writes: DocumentWrite[] = [{ kind: "create", ...head }, await versionDocument(ref, workflow)];
+      const writes: DocumentWrite[] = [{ kind: "create", ...head }, await versionDocument(ref, workflow), stampOf(workflow)];
       checkSize(writes);
       await settled<void>({
         async attempt() {
@@ -47,7 +47,7 @@ export function createWorkflows({ firestore, caller, places }: { firestore: Fire
           if (present.revision !== basedOnRevision) {
             throw new SignalboxError("VERSION_MISMATCH", `The workflow "${workflow.id}" is at revision ${present.revision}.`);
           }
-          const writes: DocumentWrite[] = [{ kind: "update", ...head, ifUpdatedAt: found.updateTime }];
+          const writes: DocumentWrite[] = [{ kind: "update", ...head, ifUpdatedAt: found.updateTime }, stampOf(workflow)];
           if (workflow.version !== present.version) writes.push(await versionDocument(ref, workflow));
           checkSize(writes);
           await commitOnce(firestore, writes);
@@ -85,7 +85,16 @@ export function createWorkflows({ firestore, caller, places }: { firestore: Fire
         },
         cursorOf: ({ createdAt, id }) => ({ at: createdAt, id }),
       }),
+
+    async stamp(tenant) {
+      const snapshot = await call(async () => await places.workflowStamp(tenant).get());
+      return snapshot.exists ? String(snapshot.get("writeId")) : "";
+    },
   };
+
+  function stampOf({ tenant }: Workflow): DocumentWrite {
+    return { kind: "set", ref: places.workflowStamp(tenant), data: { writeId: randomUUID() }, bytes: 0 };
+  }
 }
 
 interface HeadDocument {

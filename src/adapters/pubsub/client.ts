@@ -6,7 +6,7 @@ import type { Clock } from "../../ports/clock.ts";
 export const CALL_DEADLINE_MS = 5_000;
 
 /** How long messages wait that a process held when it died, seconds. */
-const LONGEST_HOLD_SECONDS = 20;
+const LONGEST_HOLD_SECONDS = 10;
 
 /** gRPC status codes Pub/Sub answers with. */
 export const CODE = { NOT_FOUND: 5, ALREADY_EXISTS: 6, PERMISSION_DENIED: 7 } as const;

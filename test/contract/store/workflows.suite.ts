@@ -43,6 +43,23 @@ export function workflowsSuite(adapter: StoreUnderTest): void {
       expect(await use().workflows.getVersion(first.tenant, first.id, 3)).toBeUndefined();
     });
 
+    test("the stamp of a tenant is another one after every write, and only then", async () => {
+      const first = aWorkflow({ tenant: newTenant() });
+      const stamps = [await use().workflows.stamp(first.tenant)];
+      const note = async (write: Promise<void>) => {
+        await write;
+        stamps.push(await use().workflows.stamp(first.tenant));
+      };
+      await note(use().workflows.create(first));
+      await note(use().workflows.create(aWorkflow({ tenant: first.tenant, id: "another" })));
+      await note(use().workflows.update({ ...first, version: 2, revision: 2 }, 1));
+      await note(use().workflows.update({ ...first, version: 2, revision: 3, status: "archived" }, 2));
+      expect(new Set(stamps).size).toBe(5);
+      await use().workflows.create(aWorkflow({ tenant: newTenant() }));
+      await expect(use().workflows.update({ ...first, revision: 2 }, 1)).rejects.toMatchObject({ code: "VERSION_MISMATCH" });
+      expect(await use().workflows.stamp(first.tenant)).toBe(stamps.at(-1));
+    });
+
     test("an update based on another revision is a VERSION_MISMATCH and changes nothing", async () => {
       const first = aWorkflow({ tenant: newTenant() });
       await use().workflows.create(first);

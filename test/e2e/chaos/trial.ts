@@ -44,7 +44,7 @@ const LEASE_MS = 5_000;
 /** The service's own default. The emulator answers each query by looking at every document it has, so polling is what fills it. */
 const SWEEP_MS = 1_000;
 /** Of each process. As many as the emulator can serve within a lease: with more, all are slow, leases end, and taking over is what fills it. */
-const CONCURRENCY = 8;
+const CONCURRENCY = 24;
 /** How often a person looks for approvals. */
 const LOOK_EVERY_MS = 400;
 /** Once everything is healed: as long without a single event anywhere is taken for stuck. */

@@ -12,8 +12,6 @@ const TYPE = "flood.event";
 const WORKFLOW = "flood";
 /** Every tenth event is published twice, as a publisher that lost an answer does. */
 export const TWICE_EVERY = 10;
-/** A process may take five seconds to see what another one wrote. */
-const SEEN_MS = 6_000;
 const LOOK_EVERY_MS = 500;
 const TELL_EVERY_MS = 5_000;
 /** So long without another completed execution: nothing will come any more. What a killed process held comes again after 30 s to a minute. */
@@ -70,7 +68,6 @@ export async function flood({
   try {
     await using pods = await startMortalPods(podCount, () => startPod({ hosts, project, preload }));
     await define(pods.at(0).baseUrl);
-    await pause(SEEN_MS);
     const began = Date.now();
     let next = began;
     pods.torment(() => (next = Math.max(Date.now(), next + killEveryMs)));

@@ -15,6 +15,8 @@ const WORKFLOW = "ticks";
 /** Every two seconds: a process starts faster than that, and most ticks can have a kill of their own. */
 const TICK_MS = 2_000;
 const CRON = "*/2 * * * * *";
+/** What each execution waits for: a process that is an hour ahead would end that at once. */
+const REST_MS = 3_000;
 const HOUR_MS = 3_600_000;
 /** How wrong the clock of each process is. */
 const CLOCKS_OFF_MS = [0, HOUR_MS, 0];
@@ -42,6 +44,8 @@ export interface TicksResult {
   doubled: string[];
   /** Executions that Firestore has from before their tick. */
   early: string[];
+  /** Executions that ended before their rest was over, by Firestore's clock. */
+  hasty: string[];
   kills: number;
   /** Of the process whose clock is wrong. */
   killsOfWrong: number;
@@ -53,6 +57,8 @@ interface Found {
   tick: string;
   status: string;
   createdMs: number;
+  /** Of the last write; undefined while it is not over. */
+  endedMs: number | undefined;
 }
 
 /**
@@ -102,6 +108,7 @@ export async function killAtTicks({ hosts, ticks, trustsClock, onProgress }: Tic
       missing: wanted.filter((tick) => !isThere(tick)),
       doubled: [...byTick].filter(([, list]) => list.length > 1).map(([tick]) => tick),
       early: found.filter(({ tick, createdMs }) => createdMs < Date.parse(tick)).map(({ tick }) => tick),
+      hasty: found.filter(({ createdMs, endedMs = Infinity }) => endedMs - createdMs < REST_MS).map(({ tick }) => tick),
       kills: pods.kills.length,
       killsOfWrong: pods.kills.filter((_, n) => CLOCKS_OFF_MS[n % CLOCKS_OFF_MS.length] !== 0).length,
       lateMs: ours.map(({ tick, createdMs }) => createdMs - Date.parse(tick)),
@@ -113,13 +120,17 @@ export async function killAtTicks({ hosts, ticks, trustsClock, onProgress }: Tic
 
   /** Every execution there is, with the time Firestore itself gave to its document. */
   async function look(): Promise<Found[]> {
-    const { docs } = await placesIn(firestore).executions(tenant).select().get();
-    const createdAt = new Map(docs.map((document) => [document.id, document.createTime.toMillis()]));
+    // Listed first, so that the times are no older than the statuses.
     const { items } = await store.executions.list(tenant, { workflowId: WORKFLOW, pageSize: 200 });
-    // A tick's event is the tick; what was created since the first look has no time yet and is seen at the next.
+    const { docs } = await placesIn(firestore).executions(tenant).select().get();
+    const documents = new Map(docs.map((document) => [document.id, document]));
+    // A tick's event is the tick.
     return items.flatMap(({ id, trigger, status }) => {
-      const createdMs = createdAt.get(documentId(id));
-      return createdMs === undefined ? [] : [{ tick: (trigger.event as { time: string }).time, status, createdMs }];
+      const document = documents.get(documentId(id));
+      if (!document) return [];
+      const { time: tick } = trigger.event as { time: string };
+      const endedMs = status === "COMPLETED" ? document.updateTime.toMillis() : undefined;
+      return [{ tick, status, createdMs: document.createTime.toMillis(), endedMs }];
     });
   }
 
@@ -131,7 +142,7 @@ export async function killAtTicks({ hosts, ticks, trustsClock, onProgress }: Tic
         id: WORKFLOW,
         name: "Ticks",
         triggers: [{ type: "schedule", config: { cron: CRON, timezone: "UTC", misfire: "all" } }],
-        steps: [{ id: "s", type: "transform", config: { set: {} } }],
+        steps: [{ id: "rest", type: "delay", config: { for: `${REST_MS / 1_000}s` } }],
       }),
     });
     if (!response.ok) throw new Error(`The workflow was refused: ${await response.text()}`);
