@@ -8,7 +8,7 @@ import { pull } from "./pull.ts";
 
 /**
  * Messages this process works on at once; each is a few writes, which makes over a hundred a second where a write takes 50 ms. What a
- * process holds when it dies comes again half a minute later: more would be more that waits for nothing.
+ * process holds when it dies comes again ten seconds later: more would be more that waits for nothing.
  */
 const MAX_AT_ONCE = 32;
 const FIRST_PAUSE_MS = 200;
