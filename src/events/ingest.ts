@@ -14,7 +14,7 @@ import type { Store } from "../ports/store.ts";
 import type { DispatchOptions, TriggerManager, WebhookRequest } from "../triggers/manager.ts";
 import type { EventTypes } from "./event-types.ts";
 import { mergeResults } from "./merge-results.ts";
-import { wakeWaits } from "./wake-waits.ts";
+import { createWakeWaits } from "./wake-waits.ts";
 
 /** How an event came in. */
 export interface TakeOptions {
@@ -61,6 +61,8 @@ export interface EventIngestOptions {
 
 /** It keeps nothing that a crash could lose: who brought the event gets no receipt then and brings it again. */
 export function createEventIngest({ store, queue, triggers, types, clock, keepMs, onTaken }: EventIngestOptions): EventIngest {
+  const wakeWaits = createWakeWaits({ store, queue, clock });
+
   function received(tenant: string, event: IncomingEvent, via: EventVia): ReceivedEvent {
     const now = clock.now();
     const result: EventResult = { outcomes: [], woken: [] };
@@ -74,7 +76,7 @@ export function createEventIngest({ store, queue, triggers, types, clock, keepMs
   async function keep(draft: ReceivedEvent, outcomes: TriggerOutcome[]): Promise<EventReceipt> {
     const first: ReceivedEvent = { ...draft, result: { outcomes, woken: [] } };
     const isNew = await store.received.add(first);
-    const woken = await wakeWaits({ store, queue, clock }, first);
+    const woken = await wakeWaits(first);
     const hasNews = woken.length > 0 || (!isNew && outcomes.some(({ status }) => status === "STARTED"));
     if (hasNews) await addResult(first, { outcomes, woken }, isNew ? first.result : undefined);
     onTaken?.(draft.via, { outcomes, woken });
@@ -108,7 +110,7 @@ export function createEventIngest({ store, queue, triggers, types, clock, keepMs
       const { tenant } = stored;
       const event = copyOf(stored.event, again);
       const outcomes = await triggers.dispatch(tenant, event, dispatchOf(stored, workflowId));
-      const woken = workflowId === undefined ? await wakeWaits({ store, queue, clock }, stored, { isReplayed: true }) : [];
+      const woken = workflowId === undefined ? await wakeWaits(stored, { isReplayed: true }) : [];
       const hasNews = woken.length > 0 || outcomes.some(({ status }) => status === "STARTED");
       if (hasNews) await addResult(stored, { outcomes, woken });
       return receiptOf(stored, { outcomes, woken });

@@ -4,6 +4,7 @@ import type { OpenWait } from "../definition/wait.ts";
 import { awaits } from "../executor/event-wait.ts";
 import { deliveryOf } from "../executor/look-back.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
+import { createLatest } from "../latest.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
 
@@ -13,7 +14,7 @@ const AT_ONCE = 16;
 /** Woken executions that a receipt names. */
 const MAX_NAMED = 100;
 
-export interface WakeOptions {
+interface WakeOptions {
   store: Store;
   queue: Queue;
   clock: Clock;
@@ -21,15 +22,17 @@ export interface WakeOptions {
 
 /**
  * Delivers an event, which is in the store by now, to every step of the tenant that waits for it: by its type, and by its type and
- * subject. Each is sent a message that is the same on every try, so doing it again delivers nothing twice.
+ * subject. Each is sent a message that is the same on every try, so doing it again delivers nothing twice. Events of one type that
+ * come together are looked up together: a query for each would be what a flood of them keeps the store busy with.
  */
-export async function wakeWaits(
-  { store, queue, clock }: WakeOptions,
-  received: ReceivedEvent,
-  { isReplayed = false }: { isReplayed?: boolean } = {},
-): Promise<EventWake[]> {
-  const { tenant } = received;
-  async function deliver(wait: OpenWait): Promise<EventWake> {
+export function createWakeWaits({ store, queue, clock }: WakeOptions) {
+  const firstPage = createLatest(async (key) => {
+    const [tenant, topic] = JSON.parse(key) as [string, string]; // as `waitsFor` made it
+    return await store.waits.onTopic(tenant, topic, { limit: PAGE });
+  });
+
+  async function deliver(received: ReceivedEvent, wait: OpenWait): Promise<EventWake> {
+    const { tenant } = received;
     const { executionId, workflowId, stepId } = wait;
     const { id, event, data, delivery } = deliveryOf(received, wait);
     const message: InboxMessage = {
@@ -45,25 +48,27 @@ export async function wakeWaits(
     return { workflowId, executionId, stepId };
   }
 
-  const woken: EventWake[] = [];
-  for await (const page of waitsFor(store, received)) {
-    const waiting = page.filter((wait) => awaits(wait, received, { isReplayed }));
-    for (let from = 0; from < waiting.length; from += AT_ONCE) {
-      woken.push(...(await Promise.all(waiting.slice(from, from + AT_ONCE).map(deliver))));
+  async function* waitsFor({ tenant, event: { type, subject } }: ReceivedEvent): AsyncIterable<OpenWait[]> {
+    const topics = subject === undefined ? [topicOf(type)] : [topicOf(type), topicOf(type, subject)];
+    for (const topic of topics) {
+      let page = await firstPage(JSON.stringify([tenant, topic]));
+      yield page;
+      while (page.length === PAGE) {
+        page = await store.waits.onTopic(tenant, topic, { afterId: page.at(-1)?.id, limit: PAGE });
+        yield page;
+      }
     }
   }
 
-  return woken.slice(0, MAX_NAMED);
-}
-
-async function* waitsFor(store: Store, { tenant, event: { type, subject } }: ReceivedEvent): AsyncIterable<OpenWait[]> {
-  const topics = subject === undefined ? [topicOf(type)] : [topicOf(type), topicOf(type, subject)];
-  for (const topic of topics) {
-    let afterId: string | undefined;
-    do {
-      const page: OpenWait[] = await store.waits.onTopic(tenant, topic, { afterId, limit: PAGE });
-      yield page;
-      afterId = page.length < PAGE ? undefined : page.at(-1)?.id;
-    } while (afterId !== undefined);
-  }
+  return async (received: ReceivedEvent, { isReplayed = false }: { isReplayed?: boolean } = {}): Promise<EventWake[]> => {
+    const woken: EventWake[] = [];
+    for await (const page of waitsFor(received)) {
+      const waiting = page.filter((wait) => awaits(wait, received, { isReplayed }));
+      for (let from = 0; from < waiting.length; from += AT_ONCE) {
+        const some = waiting.slice(from, from + AT_ONCE);
+        woken.push(...(await Promise.all(some.map(async (wait) => await deliver(received, wait)))));
+      }
+    }
+    return woken.slice(0, MAX_NAMED);
+  };
 }

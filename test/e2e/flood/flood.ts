@@ -13,7 +13,9 @@ const WORKFLOW = "flood";
 /** Every tenth event is published twice, as a publisher that lost an answer does. */
 export const TWICE_EVERY = 10;
 /** The emulator answers each query by looking at every document it has, tens of thousands here: who asks every second is what it is busy with. */
-const LOOK_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 15_000;
+/** How often the processes look for lost work. */
+const SWEEP_MS = 10_000;
 const PUBLISH_EVERY_MS = 500;
 /** So long without another completed execution: nothing will come any more. What a killed process held comes again after ten to thirty seconds. */
 const SILENCE_MS = 180_000;
@@ -68,7 +70,7 @@ export async function flood({
   const stats = async () => (await store.executions.stats(tenant, [WORKFLOW])).get(WORKFLOW);
   try {
     await using pods = await startMortalPods(podCount, () =>
-      startPod({ hosts, project, preload, env: { SIGNALBOX_SWEEP_MS: String(LOOK_EVERY_MS) } }),
+      startPod({ hosts, project, preload, env: { SIGNALBOX_SWEEP_MS: String(SWEEP_MS) } }),
     );
     await define(pods.at(0).baseUrl);
     const began = Date.now();
