@@ -90,10 +90,10 @@ export async function flood({
       await pause(PUBLISH_EVERY_MS);
       if (Date.now() - lookedAt < LOOK_EVERY_MS) continue;
       lookedAt = Date.now();
-      // An emulator that is busy may not answer in time: the next look tells.
-      const now = (await stats().catch(() => undefined))?.completed ?? completed;
-      if (now > completed) changedAt = Date.now();
-      completed = now;
+      // An emulator that is busy may not answer in time: that is no silence, and the next look tells.
+      const now = (await stats().catch(() => undefined))?.completed;
+      if (now !== completed) changedAt = Date.now();
+      completed = now ?? completed;
       onProgress(`${Math.round((lookedAt - began) / 1_000)} s: ${published} published, ${completed} completed, ${pods.kills.length} kills`);
     }
     const tookMs = Date.now() - began;

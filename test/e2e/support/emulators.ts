@@ -22,6 +22,8 @@ export async function withEmulators(work: (hosts: EmulatorHosts) => Promise<numb
     Object.assign(process.env, emulators.environment);
     return await work(emulators.environment);
   } finally {
+    // Else the next one who asks would be led to these.
+    for (const name of Object.keys(emulators.environment)) Reflect.deleteProperty(process.env, name);
     await emulators.stop();
   }
 }
