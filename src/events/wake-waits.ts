@@ -4,7 +4,7 @@ import type { OpenWait } from "../definition/wait.ts";
 import { awaits } from "../executor/event-wait.ts";
 import { deliveryOf } from "../executor/look-back.ts";
 import { isoTime, type Clock } from "../ports/clock.ts";
-import { createLatest } from "../latest.ts";
+import { createLatest } from "../triggers/latest.ts";
 import type { Queue } from "../ports/queue.ts";
 import type { Store } from "../ports/store.ts";
 

@@ -2,7 +2,7 @@ import type { Workflow } from "../definition/workflow.ts";
 import { SignalboxError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
-import { createLatest } from "../latest.ts";
+import { createLatest } from "./latest.ts";
 import { compileTriggers, type CompiledTrigger } from "./compiled-trigger.ts";
 import type { TriggerTypes } from "./trigger-types.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createLatest } from "../src/latest.ts";
+import { createLatest } from "../../src/triggers/latest.ts";
 
 function setup() {
   const reads: { key: string; answer: PromiseWithResolvers<string> }[] = [];
