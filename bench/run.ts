@@ -8,12 +8,14 @@ import { oneAtATime } from "./jobs/one-at-a-time.ts";
 import { starts } from "./jobs/starts.ts";
 import type { Figures } from "./measure/figures.ts";
 import { countFsyncs } from "./measure/fsyncs.ts";
+import { listenerOn } from "./measure/listener.ts";
 import { loads, machineFacts } from "./measure/machine.ts";
 import { countWrites } from "./measure/writes.ts";
 import { undisturbed } from "./measure/quiet.ts";
 import { readOptions } from "./options.ts";
 import { PEERS, type PeerName } from "./peers/all.ts";
 import type { PeerOptions } from "./peers/peer.ts";
+import { emulator } from "./peers/firestore.ts";
 import { startPeer, type Running } from "./running.ts";
 import { soak } from "./soak.ts";
 import { table, type Results } from "./table.ts";
@@ -22,6 +24,7 @@ import { table, type Results } from "./table.ts";
 const options = readOptions();
 const { rounds, jobs, peers, isQuick, isSoak } = options;
 const sizes = isQuick ? { j1: 100, j3: 300, j4: 200, j5: 60 } : { j1: 300, j3: 1_000, j4: 500, j5: 200 };
+const helpers = emulator === undefined ? [] : [listenerOn(emulator)].filter((pid) => pid !== undefined);
 mkdirSync(options.folder, { recursive: true });
 const facts = machineFacts(options.folder);
 console.log(facts.map((fact) => `- ${fact}`).join("\n"));
@@ -33,7 +36,10 @@ async function runJobs(): Promise<void> {
     // Another one begins in every round, so that none always runs on a machine the one before has heated up.
     const order = peers.map((_, index) => peers[(index + round) % peers.length] as PeerName); // the index is inside the list
     for (const peer of order) {
-      const figures: Figures = { ...(await undisturbed(() => measureRound(peer))), ...(round === 1 ? await countStoring(peer) : {}) };
+      const figures: Figures = {
+        ...(await undisturbed(helpers, () => measureRound(peer))),
+        ...(round === 1 ? await countStoring(peer) : {}),
+      };
       results.get(peer)?.push(figures);
       console.error(`round ${round} of ${rounds}: ${PEERS[peer].name}`);
     }

@@ -10,12 +10,16 @@ const LOOK_MS = 1_000;
 const LONGEST_WAIT_MS = 20_000;
 const OTHERS = "CPU used by others, %";
 
-/** Measures when others leave the CPUs alone: again where they did not, and of all tries the one that was disturbed least counts. */
-export async function undisturbed(measure: () => Promise<Figures>): Promise<Figures> {
+/**
+ * Measures when others leave the CPUs alone: again where they did not, and of all tries the one that was disturbed least counts.
+ * `helpers` are processes that work for what is measured, as an emulator does: they are not others.
+ */
+export async function undisturbed(helpers: readonly number[], measure: () => Promise<Figures>): Promise<Figures> {
+  const ours = [process.pid, ...helpers];
   let best: { figures: Figures; share: number } | undefined;
   for (let attempt = 1; attempt <= TRIES && (best === undefined || best.share > QUIET_SHARE); attempt += 1) {
-    await untilQuiet();
-    const read = startReading();
+    await untilQuiet(ours);
+    const read = startReading(ours);
     const figures = await measure();
     const share = read();
     if (best === undefined || share < best.share) best = { figures, share };
@@ -23,22 +27,26 @@ export async function undisturbed(measure: () => Promise<Figures>): Promise<Figu
   return { ...best?.figures, [OTHERS]: Math.round((best?.share ?? 1) * 100) };
 }
 
-async function untilQuiet(): Promise<void> {
+async function untilQuiet(ours: readonly number[]): Promise<void> {
   for (const until = Date.now() + LONGEST_WAIT_MS; Date.now() < until;) {
-    const read = startReading();
+    const read = startReading(ours);
     await pause(LOOK_MS);
     if (read() <= QUIET_SHARE) return;
   }
 }
 
-/** Returns a reading of the share of the CPUs that others used since: what was busy and neither we nor processes we ended. */
-function startReading(): () => number {
-  const before = { ...cpuTimes(), own: cpuMs(process.pid) };
+/** Returns a reading of the share of the CPUs that others used since: what was busy and neither ours nor processes we ended. */
+function startReading(ours: readonly number[]): () => number {
+  const before = { ...cpuTimes(), own: cpuOf(ours) };
   return () => {
-    const after = { ...cpuTimes(), own: cpuMs(process.pid) };
+    const after = { ...cpuTimes(), own: cpuOf(ours) };
     const foreign = after.busy - before.busy - (after.own - before.own);
     return Math.max(0, foreign / (after.all - before.all));
   };
+}
+
+function cpuOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + cpuMs(pid), 0);
 }
 
 function cpuTimes(): { busy: number; all: number } {
